@@ -1,0 +1,64 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// One line a target: the list is a table of the rooms described in docs/architecture.md.
+let v6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "agentd",
+  products: [
+    .executable(name: "agentd", targets: ["agentd"]),
+    .executable(name: "kmesim", targets: ["kmesim"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+  ],
+  targets: [
+    // C libraries
+    .systemLibrary(name: "CLibXML2", path: "Sources/System/CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(name: "CLibSSH", path: "Sources/System/CLibSSH", pkgConfig: "libssh", providers: [.apt(["libssh-dev"])]),
+    .systemLibrary(name: "CCurl", path: "Sources/System/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CSQLite", path: "Sources/System/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+    // Foundations
+    .target(name: "Secrets", dependencies: ["COpenSSL"], swiftSettings: v6),
+    .target(name: "Netlink", swiftSettings: v6),
+    .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
+
+    // The agent's core
+    .target(name: "Datastore", dependencies: ["CLibXML2", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
+    .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], swiftSettings: v6),
+    .target(name: "NETCONF", dependencies: ["CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
+    .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
+
+    // Backends
+    .target(name: "SKS", dependencies: ["CCurl", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", logging], path: "Sources/Backends/SKS", swiftSettings: v6),
+    .target(name: "MKA", dependencies: ["COpenSSL", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
+    .target(name: "IPsec", dependencies: ["Secrets"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
+
+    // Programs
+    .executableTarget(name: "YANGCodegen", dependencies: ["YANG"], swiftSettings: v6),
+    .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
+    .executableTarget(name: "kmesim", dependencies: ["COpenSSL", "Secrets", arguments], swiftSettings: v6),
+
+    // Tests
+    .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
+    .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
+    .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
+    .testTarget(name: "YANGCodegenTests", dependencies: ["YANGCodegen"], swiftSettings: v6),
+    .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: v6),
+    .testTarget(name: "DatastoreTests", dependencies: ["Datastore"], swiftSettings: v6),
+    .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
+    .testTarget(name: "KeyServiceTests", dependencies: ["KeyService"], swiftSettings: v6),
+    .testTarget(name: "SKSTests", dependencies: ["SKS"], swiftSettings: v6),
+    .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
+    .testTarget(name: "IPsecTests", dependencies: ["IPsec"], swiftSettings: v6),
+    .testTarget(name: "KMESimTests", dependencies: ["kmesim"], swiftSettings: v6),
+    .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),
+  ]
+)

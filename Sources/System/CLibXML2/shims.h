@@ -1,0 +1,9 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+#ifndef AGENTD_CLIBXML2_SHIMS_H
+#define AGENTD_CLIBXML2_SHIMS_H
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <libxml/SAX2.h>
+#include <libxml/xmlerror.h>
+#include <libxml/xmlregexp.h>
+#endif
