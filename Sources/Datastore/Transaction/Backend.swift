@@ -22,9 +22,9 @@ public protocol Backend: Sendable {
   /// Takes the committed state. Called after the commit is durable, in the order of registration. Must return soon.
   func apply(_ changes: ChangeSet)
   /// Produces the operational data below one of `operationalPaths`. `request.keys` are key values that the reader's
-  /// filter fixes, outermost list first, so that only those entries need be produced. Entries go to the sink one at a
-  /// time; the sink returns false when the reader wants no more.
-  func operational(_ request: OperationalRequest, sink: (InteriorNode) -> Bool)
+  /// filter fixes, outermost list first, so that only those entries need be produced. The reader pulls the entries (or
+  /// the one container) one at a time, at the pace of its channel, and may stop at any of them.
+  func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode>
   /// Carries out an rpc or action. Input and output are trees below the schema's input and output nodes.
   func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode?
 }
