@@ -1,0 +1,45 @@
+# Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+.PHONY: all build release demo demo-stop test test-long bench format lint clean
+
+all: build
+
+build:
+	@scripts/setup build
+	swift build
+
+release:
+	@scripts/setup build
+	swift build -c release --product agentd
+	swift build -c release --product kmesim
+
+# A key management entity, the agent, and a NETCONF client that configures it; leaves both running.
+demo:
+	@scripts/setup build demo
+	@scripts/demo start
+
+demo-stop:
+	@scripts/demo stop
+
+# Every test, from a clean clone: unit, models, interoperability, documents.
+test:
+	@scripts/setup build test
+	@scripts/test
+
+# The same with the long crash loops, corpora and floods.
+test-long:
+	@scripts/setup build test
+	@AGENTD_LONG=1 scripts/test
+
+bench:
+	@scripts/setup build bench
+	@Benchmarks/run
+
+format:
+	swift format -i --recursive Sources Tests Plugins
+
+lint:
+	swift format lint --strict --recursive Sources Tests Plugins
+
+clean: demo-stop
+	rm -rf .build .venv .demo
