@@ -1,0 +1,159 @@
+# Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""Fixtures: the agent and its KMEs as processes of their own, reached only through their real ports."""
+
+import contextlib
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("AGENTD_BUILD", ROOT / ".build" / "debug"))
+YANG = ROOT / "yang"
+LONG = os.environ.get("AGENTD_LONG") == "1"
+START_LIMIT = 60
+SKS = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-sks-server-cfg"
+SKS_OPER = "http://cisco.com/ns/yang/Cisco-IOS-XR-sks-server-oper"
+BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
+
+
+class Program:
+    """A child process that says on standard output, as lines of JSON, when it is ready."""
+
+    def __init__(self, arguments, log, **options):
+        self.log = log
+        self._log = open(log, "ab")
+        self.process = subprocess.Popen(
+            [str(a) for a in arguments], stdout=subprocess.PIPE, stderr=self._log, stdin=subprocess.DEVNULL, **options
+        )
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def line(self, limit=START_LIMIT):
+        try:
+            line = self._lines.get(timeout=limit)
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise AssertionError(f"{self.process.args} said nothing; its log:\n{self.text()[-3000:]}")
+        return json.loads(line)
+
+    def text(self):
+        return pathlib.Path(self.log).read_text(errors="replace")
+
+    def stop(self, with_signal=signal.SIGTERM, limit=20):
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+            try:
+                self.process.wait(limit)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._log.close()
+        return self.process.returncode
+
+
+class Agent:
+    """agentd with a data directory of its own, a user admin with a key, and a user oper with a password."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.data = self.directory / "data"
+        self.key = self.directory / "id_ed25519"
+        self.program = None
+        self.port = None
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f", str(self.key)], check=True
+        )
+        self.command("user", "add", "admin", "--authorized-key", f"{self.key}.pub")
+        self.command("user", "add", "oper", "--password-stdin", stdin="sesame street\n")
+
+    def command(self, *arguments, stdin=None, check=True):
+        done = subprocess.run(
+            [str(BUILD / "agentd"), *map(str, arguments), "--data-directory", str(self.data), "--yang", str(YANG)],
+            input=stdin, capture_output=True, text=True, timeout=120,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"agentd {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
+        return done
+
+    def start(self):
+        self.program = Program(
+            [BUILD / "agentd", "run", "--data-directory", self.data, "--yang", YANG, "--listen", "127.0.0.1:0"],
+            self.directory / "agentd.log",
+        )
+        ready = self.program.line()
+        self.port = ready["netconf"][0]["port"]
+        return self
+
+    def stop(self, with_signal=signal.SIGTERM):
+        code = self.program.stop(with_signal)
+        return code
+
+    @property
+    def pid(self):
+        return self.program.process.pid
+
+    def ssh(self, *extra, user="admin"):
+        return [
+            "ssh", "-q", "-T", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i", str(self.key), "-p", str(self.port), *extra,
+            f"{user}@127.0.0.1", "-s", "netconf",
+        ]
+
+    @contextlib.contextmanager
+    def manager(self, device="default", **options):
+        from ncclient import manager
+
+        arguments = dict(
+            host="127.0.0.1", port=self.port, username="admin", key_filename=str(self.key), hostkey_verify=False,
+            allow_agent=False, look_for_keys=False, device_params={"name": device}, timeout=60,
+        )
+        arguments.update(options)
+        session = manager.connect(**arguments)
+        try:
+            yield session
+        finally:
+            if session.connected:
+                session.close_session()
+
+
+@pytest.fixture
+def agent(tmp_path):
+    it = Agent(tmp_path).start()
+    yield it
+    it.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_agent(tmp_path_factory):
+    """One agent for all tests of a module that leave its configuration as they found it."""
+    it = Agent(tmp_path_factory.mktemp("agent")).start()
+    yield it
+    it.stop()
+
+
+def eventually(check, limit=20, pause=0.05):
+    """Calls check until it answers something true; the answer, or the last failure."""
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            answer = check()
+            if answer:
+                return answer
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline, f"not so within {limit} s: {check}"
+        time.sleep(pause)
