@@ -1,8 +1,9 @@
 #!/bin/sh
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 #
-# Compiles every module under yang/ as a main module with pyang and with yanglint, and checks that files are
-# named after the module and its latest revision. Any error or warning of yanglint, and any error of pyang, fails.
+# Compiles every module under yang/ as a main module with pyang and with yanglint, and checks that files are named
+# after the module and its latest revision. Any error fails. A warning of yanglint fails in our own modules (agentd/);
+# in the others it is what the published schema brings with it.
 #
 #   Tests/yang/check-models.sh [DIRECTORY]      the directory is yang/ of this work tree unless given
 #   PYANG, YANGLINT                             the programs, where they are not on PATH
@@ -63,7 +64,11 @@ for file in "$models"/*/*.yang; do
     fail "$base" "pyang" "$output"
   fi
 
-  if output=$("$YANGLINT" "$@" "$file" 2>&1) && ! printf '%s' "$output" | grep -qi 'err\|warn'; then
+  case $file in
+    */agentd/*) bad='libyang err\|libyang warn\|YANGLINT' ;;
+    *) bad='libyang err\|YANGLINT' ;;
+  esac
+  if output=$("$YANGLINT" "$@" "$file" 2>&1) && ! printf '%s' "$output" | grep -q "$bad"; then
     pass
   else
     fail "$base" "yanglint" "$output"
