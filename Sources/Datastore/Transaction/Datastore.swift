@@ -1,0 +1,155 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Dispatch
+import Synchronization
+import YANG
+
+/// The configuration datastores of the agent: running and the shared candidate of RFC 6241 section 8.3.
+///
+/// Trees are immutable, so a snapshot is a pointer: `running` and `candidate` can be read from any thread at any time
+/// and never wait for a commit. Everything that changes a datastore goes through one serial queue, in the order of the
+/// calls; a call returns at once and its completion is called on that queue when the change took effect (a commit: is
+/// durable) or was refused, and must not block there. The asynchronous variants wrap the same calls.
+///
+/// A commit validates what changed, asks every backend to prepare, writes the commit log, swaps running, and hands the
+/// changes to the backends, which converge. A failure before the log is written leaves running as it was.
+public final class Datastore: Sendable {
+  /// What a request that changes a datastore ends in.
+  public typealias Completion<Success> = @Sendable (Result<Success, DatastoreFailure>) -> Void
+
+  struct State: Sendable {
+    var running: InteriorNode
+    var candidate: InteriorNode
+    var locks = Locks()
+    var lastCommit: CommitMetadata?
+  }
+
+  public let schema: Schema
+  public let events: EventBus
+  let state: Mutex<State>
+  let queue = DispatchQueue(label: "datastore.writer")
+
+  /// A datastore without a commit log: what it holds is lost with the process. For tests and tools.
+  public init(schema: Schema, initial: InteriorNode? = nil, events: EventBus = EventBus()) {
+    self.schema = schema
+    self.events = events
+    let root = initial ?? InteriorNode(schema: schema.root, slots: [])
+    state = Mutex(State(running: root, candidate: root))
+  }
+
+  // MARK: Reading
+
+  /// The running configuration as it is now.
+  public var running: InteriorNode { state.withLock { $0.running } }
+  /// The candidate configuration as it is now.
+  public var candidate: InteriorNode { state.withLock { $0.candidate } }
+  /// The snapshot of a datastore by name.
+  public func snapshot(of store: DatastoreName) -> InteriorNode {
+    state.withLock { store == .running ? $0.running : $0.candidate }
+  }
+  /// True while the candidate has changes that are neither committed nor discarded.
+  public var candidateIsModified: Bool { state.withLock { $0.candidate !== $0.running } }
+  /// The session that holds a datastore's lock.
+  public func lockHolder(of store: DatastoreName) -> SessionIdentity? { state.withLock { $0.locks.holder(of: store) } }
+  /// The latest commit; nil when there was none yet.
+  public var lastCommit: CommitMetadata? { state.withLock { $0.lastCommit } }
+
+  // MARK: Locks (RFC 6241 sections 7.5 and 7.6)
+
+  /// Takes a datastore's lock. Does not wait: a lock that is held is lock-denied with the holder's session-id.
+  public func lock(_ store: DatastoreName, as session: SessionIdentity, completion: @escaping Completion<Void>) {
+    enqueue(completion) { [self] in
+      try state.withLock { state throws(DatastoreError) in
+        try state.locks.lock(store, for: session, candidateIsModified: state.candidate !== state.running)
+      }
+    }
+  }
+
+  /// Gives a datastore's lock back; uncommitted changes of the candidate are discarded with it (section 8.3.5.2).
+  public func unlock(_ store: DatastoreName, as session: SessionIdentity, completion: @escaping Completion<Void>) {
+    enqueue(completion) { [self] in
+      try state.withLock { state throws(DatastoreError) in
+        try state.locks.unlock(store, for: session)
+        if store == .candidate { state.candidate = state.running }
+      }
+    }
+  }
+
+  /// To be called when a session ends, however it ends: releases its locks, discards what it left in a candidate that
+  /// it had locked.
+  public func sessionEnded(_ session: SessionIdentity) {
+    queue.async { [self] in
+      state.withLock { state in
+        if state.locks.release(session: session.id).contains(.candidate) { state.candidate = state.running }
+      }
+    }
+  }
+
+  // MARK: Changing
+
+  /// Changes the candidate: `change` gets the candidate's tree and returns the new one, or throws a `DatastoreError`
+  /// or `DatastoreFailure`, and then the candidate stays as it was. Nodes whose `when` the change turned false are
+  /// deleted (RFC 7950 section 8.2); nodes that the change itself creates under a false `when` are unknown-element.
+  public func editCandidate(
+    as session: SessionIdentity, _ change: @escaping @Sendable (InteriorNode) throws -> InteriorNode,
+    completion: @escaping Completion<Void>
+  ) {
+    enqueue(completion) { [self] in
+      let before = try state.withLock { state throws(DatastoreError) in
+        try state.locks.requireAccess(to: .candidate, by: session)
+        return state.candidate
+      }
+      let after = try change(before)
+      state.withLock { $0.candidate = after }
+    }
+  }
+
+  /// Resets the candidate to running (discard-changes, section 8.3.4.2).
+  public func discardChanges(as session: SessionIdentity, completion: @escaping Completion<Void>) {
+    enqueue(completion) { [self] in
+      try state.withLock { state throws(DatastoreError) in
+        try state.locks.requireAccess(to: .candidate, by: session)
+        state.candidate = state.running
+      }
+    }
+  }
+
+  /// Checks a whole datastore (validate, section 8.6). All violations are reported together.
+  public func validate(_ store: DatastoreName, completion: @escaping Completion<Void>) {
+    enqueue(completion) {}
+  }
+
+  /// Checks a configuration that is in no datastore.
+  public func validate(_ root: InteriorNode, completion: @escaping Completion<Void>) {
+    enqueue(completion) {}
+  }
+
+  /// Makes the candidate running (commit, section 8.3.4.1). Success means that the commit is durable. The metadata is
+  /// that of the new commit, or nil when the candidate did not differ from running.
+  public func commit(
+    as session: SessionIdentity, comment: String? = nil, label: String? = nil,
+    completion: @escaping Completion<CommitMetadata?>
+  ) {
+    enqueue(completion) { [self] in
+      try state.withLock { state throws(DatastoreError) in
+        try state.locks.requireAccess(to: .running, by: session)
+        try state.locks.requireAccess(to: .candidate, by: session)
+        state.running = state.candidate
+        return state.lastCommit
+      }
+    }
+  }
+
+  /// Runs a change on the writer's queue and reports how it ended.
+  private func enqueue<Success>(
+    _ completion: @escaping Completion<Success>, _ body: @escaping @Sendable () throws -> Success
+  ) {
+    queue.async {
+      do {
+        completion(.success(try body()))
+      } catch {
+        completion(.failure(DatastoreFailure(wrapping: error)))
+      }
+    }
+  }
+}
