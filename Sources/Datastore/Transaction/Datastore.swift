@@ -48,7 +48,7 @@ public final class Datastore: Sendable {
     state.withLock { store == .running ? $0.running : $0.candidate }
   }
   /// True while the candidate has changes that are neither committed nor discarded.
-  public var candidateIsModified: Bool { state.withLock { $0.candidate !== $0.running } }
+  public var candidateIsModified: Bool { state.withLock { !($0.candidate === $0.running) } }
   /// The session that holds a datastore's lock.
   public func lockHolder(of store: DatastoreName) -> SessionIdentity? { state.withLock { $0.locks.holder(of: store) } }
   /// The latest commit; nil when there was none yet.
@@ -60,7 +60,7 @@ public final class Datastore: Sendable {
   public func lock(_ store: DatastoreName, as session: SessionIdentity, completion: @escaping Completion<Void>) {
     enqueue(completion) { [self] in
       try state.withLock { state throws(DatastoreError) in
-        try state.locks.lock(store, for: session, candidateIsModified: state.candidate !== state.running)
+        try state.locks.lock(store, for: session, candidateIsModified: !(state.candidate === state.running))
       }
     }
   }
