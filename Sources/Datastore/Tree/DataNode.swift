@@ -7,7 +7,7 @@ public enum DataNode: Sendable {
   case leaf(Value)
   /// The values of a leaf-list in document order (system-ordered ones sorted).
   case leafList([Value])
-  /// A container.
+  /// A container; where one entry of a list stands alone (in a change), that entry.
   case container(InteriorNode)
   /// All entries of a list.
   case list(ListEntries)
@@ -15,28 +15,70 @@ public enum DataNode: Sendable {
   case any(AnyContent)
 }
 
-/// A container, a list entry, the root of a data tree, or the body of an rpc or notification: an immutable set of
-/// children, shared between the versions of a tree.
-public final class InteriorNode: Sendable {
-  public struct Slot: Sendable {
-    /// `SchemaNode.position` of the child within its data parent.
-    public let position: Int32
-    public let node: DataNode
-  }
-
-  public let schema: SchemaNode
-  /// Ascending by position; no slot is empty (no list without entries, no leaf-list without values; non-presence
-  /// containers without children are not kept).
-  public let slots: [Slot]
-
-  public init(schema: SchemaNode, slots: [Slot]) {
-    self.schema = schema
-    self.slots = slots
-  }
-}
-
 /// The content of an anydata or anyxml node: a well-formed piece of XML, kept as text with its namespaces declared.
 public struct AnyContent: Sendable, Hashable {
   public let xml: String
   public init(xml: String) { self.xml = xml }
+}
+
+extension DataNode: Equatable {
+  /// Equal content; subtrees that two versions share are recognised without being walked.
+  public static func == (left: DataNode, right: DataNode) -> Bool {
+    switch (left, right) {
+    case (.leaf(let left), .leaf(let right)): left.isSame(as: right)
+    case (.leafList(let left), .leafList(let right)):
+      left.count == right.count && zip(left, right).allSatisfy { $0.isSame(as: $1) }
+    case (.container(let left), .container(let right)): left == right
+    case (.list(let left), .list(let right)): left == right
+    case (.any(let left), .any(let right)): left == right
+    default: false
+    }
+  }
+}
+
+extension DataNode {
+  /// The value of a leaf, else nil.
+  public var leafValue: Value? {
+    if case .leaf(let value) = self { value } else { nil }
+  }
+
+  /// The container or list entry, else nil.
+  public var interior: InteriorNode? {
+    if case .container(let node) = self { node } else { nil }
+  }
+
+  /// The list's entries, else nil.
+  public var entries: ListEntries? {
+    if case .list(let entries) = self { entries } else { nil }
+  }
+
+  /// How many data nodes (RFC 7950 section 3) are in here: each list and leaf-list entry counts.
+  public var nodeCount: Int {
+    switch self {
+    case .leaf, .any: 1
+    case .leafList(let values): values.count
+    case .container(let node): node.nodeCount
+    case .list(let entries): entries.reduce(0) { $0 + $1.nodeCount }
+    }
+  }
+
+  /// True when both are the same object or the same small value, found without walking. False says nothing.
+  func isIdentical(to other: DataNode) -> Bool {
+    switch (self, other) {
+    case (.leaf(let left), .leaf(let right)): left.isSame(as: right)
+    case (.container(let left), .container(let right)): left === right
+    case (.list(let left), .list(let right)): left.isIdentical(to: right)
+    default: false
+    }
+  }
+
+  /// True for what a tree does not keep: no entries, no values, a non-presence container without children.
+  var isVoid: Bool {
+    switch self {
+    case .leaf, .any: false
+    case .leafList(let values): values.isEmpty
+    case .container(let node): node.isEmpty && node.schema.isNonPresenceContainer
+    case .list(let entries): entries.isEmpty
+    }
+  }
 }

@@ -8,18 +8,89 @@ public struct InstancePath: Sendable, Hashable {
   public struct Step: Sendable, Hashable {
     public let schema: SchemaNode
     /// The key values of a list entry, in key order; the one value of a leaf-list entry; else empty. A list step
-    /// without values stands for the whole list.
+    /// without values (and without a place) stands for the whole list.
     public let keys: [Value]
-    public init(schema: SchemaNode, keys: [Value] = []) {
+    /// The place of an entry of a keyless list in document order, from 0.
+    public let place: Int?
+
+    public init(schema: SchemaNode, keys: [Value] = [], place: Int? = nil) {
       self.schema = schema
       self.keys = keys
+      self.place = place
     }
   }
   public var steps: [Step]
   public init(_ steps: [Step] = []) { self.steps = steps }
 
   /// The path of a child.
-  public func appending(_ schema: SchemaNode, keys: [Value] = []) -> InstancePath {
-    InstancePath(steps + [Step(schema: schema, keys: keys)])
+  public func appending(_ schema: SchemaNode, keys: [Value] = [], place: Int? = nil) -> InstancePath {
+    InstancePath(steps + [Step(schema: schema, keys: keys, place: place)])
+  }
+
+  /// The path of the node above; of the root, the root.
+  public var parent: InstancePath { InstancePath(Array(steps.dropLast())) }
+
+  /// The path of the root of all data.
+  public static let root = InstancePath()
+}
+
+extension InstancePath: CustomStringConvertible {
+  public var description: String { steps.isEmpty ? "/" : text { $0.name } }
+
+  /// The path as XML writes it, with short prefixes and the namespaces to declare for them, in order of appearance.
+  public func prefixed() -> (text: String, namespaces: [(prefix: String, namespace: String)]) {
+    var prefixes: [String: String] = [:]
+    var namespaces: [(prefix: String, namespace: String)] = []
+    let text = text { module in
+      if let known = prefixes[module.name] { return known }
+      var prefix = module.prefix
+      var attempt = 1
+      while namespaces.contains(where: { $0.prefix == prefix }) {
+        attempt += 1
+        prefix = "\(module.prefix)\(attempt)"
+      }
+      prefixes[module.name] = prefix
+      namespaces.append((prefix, module.namespace))
+      return prefix
+    }
+    return (text.isEmpty ? "/" : text, namespaces)
+  }
+
+  private func text(prefix: (Module) -> String) -> String {
+    var text = ""
+    for step in steps {
+      let stepPrefix = prefix(step.schema.module)
+      text += "/\(stepPrefix):\(step.schema.name)"
+      if step.schema.kind == .leafList, let value = step.keys.first {
+        text += "[.=\(Self.quoted(value.pathText(prefix: prefix)))]"
+      } else {
+        for (key, value) in zip(step.schema.keys, step.keys) {
+          text += "[\(prefix(key.module)):\(key.name)=\(Self.quoted(value.pathText(prefix: prefix)))]"
+        }
+      }
+      if let place = step.place { text += "[\(place + 1)]" }
+    }
+    return text
+  }
+
+  /// A literal in single quotes, else in double quotes. A text with both kinds, which an instance-identifier cannot
+  /// hold, becomes the XPath expression that gives it.
+  static func quoted(_ text: String) -> String {
+    if !text.contains("'") { return "'\(text)'" }
+    if !text.contains("\"") { return "\"\(text)\"" }
+    let parts = text.split(separator: "'", omittingEmptySubsequences: false).map { "'\($0)'" }
+    return "concat(" + parts.joined(separator: ",\"'\",") + ")"
+  }
+}
+
+extension Value {
+  /// The text of a value within a path. Secrets, which no path should hold, do not show.
+  fileprivate func pathText(prefix: (Module) -> String) -> String {
+    switch self {
+    case .identity(let identity): "\(prefix(identity.module)):\(identity.name)"
+    case .union(_, let value): value.pathText(prefix: prefix)
+    case .sealed: "(secret)"
+    default: lexicalText { prefix($0) }
+    }
   }
 }

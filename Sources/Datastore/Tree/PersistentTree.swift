@@ -1,0 +1,363 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+/// What a persistent tree holds: elements with a total order, no two of the same place.
+protocol OrderedElement: Sendable {
+  /// Negative, zero or positive as `left` stands before, with or behind `right`.
+  static func order(_ left: Self, _ right: Self) -> Int
+  /// Whether both are one and the same object.
+  static func isIdentical(_ left: Self, _ right: Self) -> Bool
+}
+
+/// A persistent B+tree: an ordered set that is never changed but makes new versions, which share with the old one all
+/// nodes that no change touched.
+///
+/// Every operation that changes is a batch: a sorted run of edits is carried down in one pass, so that one edit costs
+/// O(log n) and n edits O(n). All leaves are at the same depth.
+final class TreeNode<Element: OrderedElement>: Sendable {
+  /// The elements of a leaf; of a branch, the first element below each child.
+  let elements: [Element]
+  /// Empty for a leaf.
+  let children: [TreeNode]
+  /// How many elements are below.
+  let count: Int
+
+  static var capacity: Int { 64 }
+  static var minimum: Int { 16 }
+
+  init(leaf elements: [Element]) {
+    self.elements = elements
+    children = []
+    count = elements.count
+  }
+
+  init(branch children: [TreeNode]) {
+    elements = children.map { $0.elements[0] }
+    self.children = children
+    count = children.reduce(0) { $0 + $1.count }
+  }
+
+  var isLeaf: Bool { children.isEmpty }
+}
+
+/// One change of a batch: the element that stands at the place of `probe` becomes `element`, or goes when that is nil.
+struct TreeEdit<Element: OrderedElement> {
+  let probe: Element
+  let element: Element?
+}
+
+extension TreeNode {
+  // MARK: Making
+
+  /// A tree of elements that are in strictly ascending order; nil when there are none.
+  static func make(sorted elements: [Element]) -> TreeNode? {
+    elements.isEmpty ? nil : grow(leaves(of: elements))
+  }
+
+  /// Cuts elements into leaves of even size.
+  private static func leaves(of elements: [Element]) -> [TreeNode] {
+    if elements.count <= capacity { return elements.isEmpty ? [] : [TreeNode(leaf: elements)] }
+    return evenRanges(count: elements.count).map { TreeNode(leaf: Array(elements[$0])) }
+  }
+
+  private static func branches(of children: [TreeNode]) -> [TreeNode] {
+    if children.count <= capacity { return children.isEmpty ? [] : [TreeNode(branch: children)] }
+    return evenRanges(count: children.count).map { TreeNode(branch: Array(children[$0])) }
+  }
+
+  /// Ranges of nearly equal length that are as few as the capacity allows.
+  private static func evenRanges(count: Int) -> [Range<Int>] {
+    let parts = (count + capacity - 1) / capacity
+    return (0..<parts).map { ($0 * count / parts)..<(($0 + 1) * count / parts) }
+  }
+
+  /// Puts levels above a row of nodes of one height until one node is left.
+  private static func grow(_ row: [TreeNode]) -> TreeNode? {
+    var row = row
+    while row.count > 1 { row = branches(of: row) }
+    return row.first
+  }
+
+  // MARK: Finding
+
+  /// The element for which `order` (of the wanted place against an element) says zero.
+  func find(_ order: (Element) -> Int) -> Element? {
+    var node = self
+    while true {
+      let place = node.lowerBound(order)
+      if place.found { return node.elements[place.index] }
+      if node.isLeaf || place.index == 0 { return nil }
+      node = node.children[place.index - 1]
+    }
+  }
+
+  /// The first index whose element is not before the wanted place, and whether it is at that place.
+  func lowerBound(_ order: (Element) -> Int) -> (index: Int, found: Bool) {
+    var low = 0
+    var high = elements.count
+    while low < high {
+      let middle = (low + high) / 2
+      let result = order(elements[middle])
+      if result == 0 { return (middle, true) }
+      if result > 0 { low = middle + 1 } else { high = middle }
+    }
+    return (low, false)
+  }
+
+  /// The element with that number, from 0.
+  func element(at position: Int) -> Element? {
+    guard position >= 0, position < count else { return nil }
+    var node = self
+    var rest = position
+    while !node.isLeaf {
+      for child in node.children {
+        if rest < child.count {
+          node = child
+          break
+        }
+        rest -= child.count
+      }
+    }
+    return node.elements[rest]
+  }
+
+  /// How many elements stand before the wanted place.
+  func rank(_ order: (Element) -> Int) -> Int {
+    var node = self
+    var before = 0
+    while true {
+      let place = node.lowerBound(order)
+      if node.isLeaf { return before + place.index }
+      let index = place.found ? place.index : place.index - 1
+      guard index >= 0 else { return before }
+      for child in node.children[..<index] { before += child.count }
+      node = node.children[index]
+    }
+  }
+
+  var first: Element? { elements.first }
+
+  var last: Element? {
+    var node = self
+    while let child = node.children.last { node = child }
+    return node.elements.last
+  }
+
+  // MARK: Changing
+
+  /// The tree with a batch of edits, whose probes are in strictly ascending order; nil when nothing is left.
+  func applying(_ edits: [TreeEdit<Element>]) -> TreeNode? {
+    guard !edits.isEmpty else { return self }
+    var root = Self.grow(applying(edits[...]))
+    while let node = root, node.children.count == 1 { root = node.children[0] }
+    return root
+  }
+
+  /// Returns the nodes, of this node's height, that take its place.
+  private func applying(_ edits: ArraySlice<TreeEdit<Element>>) -> [TreeNode] {
+    guard !isLeaf else { return Self.leaves(of: merged(edits)) }
+    var row: [TreeNode] = []
+    row.reserveCapacity(children.count + edits.count / Self.capacity + 1)
+    var rest = edits
+    for (index, child) in children.enumerated() {
+      // The edits of a child are those before the next child's first element.
+      var end = rest.endIndex
+      if index + 1 < children.count {
+        let border = elements[index + 1]
+        end = Self.partition(rest) { Element.order($0.probe, border) < 0 }
+      }
+      let own = rest[rest.startIndex..<end]
+      rest = rest[end...]
+      if own.isEmpty { row.append(child) } else { row.append(contentsOf: child.applying(own)) }
+    }
+    return Self.branches(of: Self.joinSmall(row))
+  }
+
+  private static func partition(
+    _ edits: ArraySlice<TreeEdit<Element>>, _ isBefore: (TreeEdit<Element>) -> Bool
+  ) -> Int {
+    var low = edits.startIndex
+    var high = edits.endIndex
+    while low < high {
+      let middle = (low + high) / 2
+      if isBefore(edits[middle]) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// A leaf's elements with the edits made.
+  private func merged(_ edits: ArraySlice<TreeEdit<Element>>) -> [Element] {
+    var result: [Element] = []
+    result.reserveCapacity(elements.count + edits.count)
+    var index = 0
+    for edit in edits {
+      while index < elements.count {
+        let order = Element.order(elements[index], edit.probe)
+        if order > 0 { break }
+        if order < 0 { result.append(elements[index]) }
+        index += 1
+        if order == 0 { break }
+      }
+      if let element = edit.element { result.append(element) }
+    }
+    result.append(contentsOf: elements[index...])
+    return result
+  }
+
+  /// Joins nodes that became too small with a neighbour; the others stay the same objects.
+  private static func joinSmall(_ row: [TreeNode]) -> [TreeNode] {
+    var result: [TreeNode] = []
+    result.reserveCapacity(row.count)
+    for node in row {
+      guard let last = result.last, node.size < minimum || last.size < minimum else {
+        result.append(node)
+        continue
+      }
+      result.removeLast()
+      result.append(
+        contentsOf: node.isLeaf
+          ? leaves(of: last.elements + node.elements) : branches(of: last.children + node.children))
+    }
+    return result
+  }
+
+  private var size: Int { elements.count }
+}
+
+// MARK: - Walking
+
+/// A place in a persistent tree, moving forwards; it may be kept for as long as one likes.
+struct TreeCursor<Element: OrderedElement>: Sendable, IteratorProtocol {
+  private var leaf: TreeNode<Element>?
+  private var index = 0
+  /// The branches above, each with the index of the child that the cursor is in.
+  private var path: [(node: TreeNode<Element>, index: Int)] = []
+
+  init(_ root: TreeNode<Element>?) {
+    if let root { descend(root) }
+  }
+
+  private mutating func descend(_ node: TreeNode<Element>) {
+    var node = node
+    while let first = node.children.first {
+      path.append((node, 0))
+      node = first
+    }
+    leaf = node
+    index = 0
+  }
+
+  mutating func next() -> Element? {
+    guard let current = leaf else { return nil }
+    if index < current.elements.count {
+      defer { index += 1 }
+      return current.elements[index]
+    }
+    while let above = path.popLast() {
+      let following = above.index + 1
+      guard following < above.node.children.count else { continue }
+      path.append((above.node, following))
+      descend(above.node.children[following])
+      return next()
+    }
+    leaf = nil
+    return nil
+  }
+}
+
+/// Walks two versions of a tree side by side and skips the nodes that they share.
+struct TreeComparison<Element: OrderedElement>: IteratorProtocol {
+  private var old: Side
+  private var new: Side
+
+  init(_ old: TreeNode<Element>?, _ new: TreeNode<Element>?) {
+    self.old = Side(old)
+    self.new = Side(new)
+  }
+
+  /// The next place at which the versions differ (the elements there are not the same object), in order.
+  mutating func next() -> (old: Element?, new: Element?)? {
+    while true {
+      switch (old.top, new.top) {
+      case (nil, nil): return nil
+      case (.node(let node)?, .node(let other)?):
+        if node === other {
+          old.skip()
+          new.skip()
+        } else if node.height >= other.height {
+          // The one with more below is opened, and both when they are equally high: their children may be shared.
+          old.open()
+          if node.height == other.height { new.open() }
+        } else {
+          new.open()
+        }
+      case (.node?, _): old.open()
+      case (_, .node?): new.open()
+      case (.element(let left)?, .element(let right)?):
+        let order = Element.order(left, right)
+        if order <= 0 { old.skip() }
+        if order >= 0 { new.skip() }
+        if order == 0, Element.isIdentical(left, right) { continue }
+        return (order <= 0 ? left : nil, order >= 0 ? right : nil)
+      case (.element(let left)?, nil):
+        old.skip()
+        return (left, nil)
+      case (nil, .element(let right)?):
+        new.skip()
+        return (nil, right)
+      }
+    }
+  }
+
+  private enum Item {
+    case node(TreeNode<Element>)
+    case element(Element)
+  }
+
+  /// What is still to come of one version: a stack of opened nodes, each with the next index.
+  private struct Side {
+    private var root: TreeNode<Element>?
+    private var stack: [(node: TreeNode<Element>, index: Int)] = []
+
+    init(_ root: TreeNode<Element>?) { self.root = root }
+
+    var top: Item? {
+      if let root { return .node(root) }
+      guard let last = stack.last else { return nil }
+      return last.node.isLeaf ? .element(last.node.elements[last.index]) : .node(last.node.children[last.index])
+    }
+
+    mutating func open() {
+      if let node = root {
+        root = nil
+        stack.append((node, 0))
+      } else if let last = stack.last, !last.node.isLeaf {
+        stack.append((last.node.children[last.index], 0))
+      }
+    }
+
+    mutating func skip() {
+      if root != nil {
+        root = nil
+        return
+      }
+      while let last = stack.popLast() {
+        guard last.index + 1 < last.node.elements.count else { continue }
+        stack.append((last.node, last.index + 1))
+        return
+      }
+    }
+  }
+}
+
+extension TreeNode {
+  /// 0 for a leaf.
+  var height: Int {
+    var height = 0
+    var node = self
+    while let child = node.children.first {
+      node = child
+      height += 1
+    }
+    return height
+  }
+}
