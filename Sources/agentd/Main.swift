@@ -1,6 +1,0 @@
-// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
-
-@main
-struct Main {
-  static func main() {}
-}
