@@ -2,16 +2,6 @@
 
 import YANG
 
-/// A Swift value that stands for one container or list entry: what the generated types conform to.
-public protocol TreeRepresentable: Sendable {
-  /// The data path of the schema node (`SchemaNode.path`).
-  static var schemaPath: String { get }
-  /// Reads a subtree of that schema node. Throws when it lacks something that the type needs.
-  init(_ node: InteriorNode) throws(DatastoreError)
-  /// Writes the value as a subtree. Throws when the schema does not know the path, or a value does not fit it.
-  func interiorNode(schema: Schema) throws(DatastoreError) -> InteriorNode
-}
-
 extension InteriorNode {
   /// The child of a name in the module of that name; nil stands for this node's own module.
   public func child(_ name: String, module: String?) -> SchemaNode? {
