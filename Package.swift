@@ -23,11 +23,15 @@ let package = Package(
     .systemLibrary(name: "CCurl", path: "Sources/System/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CSQLite", path: "Sources/System/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CLinux", path: "Sources/System/CLinux", providers: [.apt(["libcrypt-dev"])]),
 
     // Foundations
     .target(name: "Secrets", dependencies: ["COpenSSL"], swiftSettings: v6),
     .target(name: "Netlink", swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
+
+    // The simulated KME
+    .target(name: "KMESimulator", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
 
     // The agent's core
     .target(name: "Datastore", dependencies: ["CLibXML2", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
@@ -44,7 +48,7 @@ let package = Package(
     // Programs
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG"], swiftSettings: v6),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
-    .executableTarget(name: "kmesim", dependencies: ["COpenSSL", "Secrets", arguments], swiftSettings: v6),
+    .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
 
     // Tests
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
@@ -58,7 +62,7 @@ let package = Package(
     .testTarget(name: "SKSTests", dependencies: ["SKS"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["IPsec"], swiftSettings: v6),
-    .testTarget(name: "KMESimTests", dependencies: ["kmesim"], swiftSettings: v6),
+    .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),
   ]
 )
