@@ -56,7 +56,7 @@ let package = Package(
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
     .testTarget(name: "YANGCodegenTests", dependencies: ["YANGCodegen"], swiftSettings: v6),
     .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: v6),
-    .testTarget(name: "DatastoreTests", dependencies: ["Datastore"], swiftSettings: v6),
+    .testTarget(name: "DatastoreTests", dependencies: ["CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["SKS"], swiftSettings: v6),
