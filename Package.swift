@@ -36,7 +36,7 @@ let package = Package(
     // The agent's core
     .target(name: "Datastore", dependencies: ["CLibXML2", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
     .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], swiftSettings: v6),
-    .target(name: "NETCONF", dependencies: ["CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
+    .target(name: "NETCONF", dependencies: ["CLinux", "CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
 
     // Backends
