@@ -36,6 +36,9 @@ public struct SSHLimits: Sendable {
   public var channels = 8
   /// A connection without a channel is closed after that time.
   public var idleWithoutChannel: Duration = .seconds(10)
+  /// A connection whose channels were all closed by the server is closed after that time, in which a slow peer can still
+  /// read what was sent.
+  public var closing: Duration = .seconds(120)
   public init() {}
 }
 
@@ -151,16 +154,18 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
       for channel in channels where channel.isClosedByPeer { channel.release() }
       channels.removeAll { $0.channel == nil }
       if channels.isEmpty, isStopping { return end("the server stops") }
+      if channels.isEmpty { expectChannel(within: owner.limits.idleWithoutChannel) }
     }
     // A peer that does not close what we have closed is not waited for.
-    if idleTimer == nil, channels.allSatisfy({ $0.isClosedByUs }) { expectChannel() }
+    if idleTimer == nil, channels.allSatisfy({ $0.isClosedByUs }) {
+      expectChannel(within: channels.isEmpty ? owner.limits.idleWithoutChannel : owner.limits.closing)
+    }
   }
 
-  /// Ends the connection when no channel is opened soon.
-  private func expectChannel() {
-    idleTimer = loop.schedule(at: loop.now + owner.limits.idleWithoutChannel) { [weak self] in
-      self?.end("no channel was open for \(self?.owner.limits.idleWithoutChannel ?? .zero)")
-    }
+  /// Ends the connection when no channel is opened within the time.
+  private func expectChannel(within time: Duration) {
+    if let idleTimer { loop.cancel(timer: idleTimer) }
+    idleTimer = loop.schedule(at: loop.now + time) { [weak self] in self?.end("no channel was open for \(time)") }
   }
 
   private func updateInterest() {
@@ -246,7 +251,7 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
     owner.authenticated(self)
     owner.logger.info("logged in", metadata: ["user": "\(user)", "source": "\(source)", "method": "\(method)"])
     request.acceptAuthentication()
-    expectChannel()
+    expectChannel(within: owner.limits.idleWithoutChannel)
   }
 
   private func fail(_ user: String, _ method: String, _ request: SSHRequest) {

@@ -76,7 +76,7 @@ func run(_ program: String, _ arguments: [String], input: Data = Data(), seconds
 func sshOptions(port: UInt16, key: String?) -> [String] {
   var options = [
     "-F", "none", "-p", String(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-    "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes",
+    "-o", "LogLevel=\(ProcessInfo.processInfo.environment["SSHLOG"] ?? "ERROR")", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes",
   ]
   if let key { options += ["-i", key] }
   return options
