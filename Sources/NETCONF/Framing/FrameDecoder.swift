@@ -54,7 +54,8 @@ public struct FrameDecoder: Sendable {
         let count = Int(min(remaining, UInt64(input.count - position)))
         let piece = UnsafeRawBufferPointer(rebasing: input[position..<position + count])
         position += count
-        state = remaining == UInt64(count) ? .lineFeed(afterChunk: true) : .content(remaining: remaining - UInt64(count))
+        state =
+          remaining == UInt64(count) ? .lineFeed(afterChunk: true) : .content(remaining: remaining - UInt64(count))
         return .content(piece)
       }
       let byte = input[position]
@@ -129,7 +130,8 @@ public struct FrameDecoder: Sendable {
       } else if matched == 0 {
         position += 1
       } else if initial > 0, position - start + initial == matched {
-        // Nothing but the beginning of a delimiter so far, and it goes back to an earlier buffer: some of that is content.
+        // Nothing but the beginning of a delimiter so far, and it goes back to an earlier buffer: some of that is
+        // content.
         let carried = max(0, Self.fallback[matched] - (position - start))
         state = .delimiter(matched: carried)
         position = start

@@ -1,7 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// Why a byte stream is no sequence of NETCONF messages (RFC 6242 section 4.2). After any of these the place of the next
-/// message is unknown: the session must end.
+/// Why a byte stream is no sequence of NETCONF messages (RFC 6242 section 4.2). After any of these the place of the
+/// next message is unknown: the session must end.
 public enum FramingError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A byte other than the one that the chunked framing requires at this place.
   case unexpectedByte(UInt8, expected: String)

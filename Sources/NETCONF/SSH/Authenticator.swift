@@ -21,8 +21,8 @@ public struct SSHPublicKey: Sendable, Hashable {
 
 /// Decides who may log in. Both questions take as long for an unknown user as for a known one.
 public protocol Authenticator: Sendable {
-  /// Whether the user may log in with this key, whose possession the server has checked or will check. Asked on an event
-  /// loop: must answer at once.
+  /// Whether the user may log in with this key, whose possession the server has checked or will check. Asked on an
+  /// event loop: must answer at once.
   func isAuthorized(user: String, key: SSHPublicKey) -> Bool
   /// Whether the password is the user's. Asked on a thread of its own: may take its time. The bytes are wiped after.
   func isAuthorized(user: String, password: UnsafeRawBufferPointer) -> Bool

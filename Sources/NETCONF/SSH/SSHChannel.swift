@@ -8,8 +8,8 @@ final class SSHChannel {
   enum Limit {
     /// The most that is pulled from the session and encrypted before the socket has taken it, in bytes.
     static let outputInFlight = 128 * 1024
-    /// What libssh may hold for a session that wants no input, in bytes. Its window is 1,280,000; a peer that sends more
-    /// than the window allows is cut off.
+    /// What libssh may hold for a session that wants no input, in bytes. Its window is 1,280,000; a peer that sends
+    /// more than the window allows is cut off.
     static let unreadInput = 4 * 1024 * 1024
     /// How much of that is taken at a time.
     static let readSize = 32 * 1024
@@ -46,7 +46,8 @@ final class SSHChannel {
     callbacks.pointee.channel_data_function = { _, _, data, count, isError, context in
       guard let context, let data else { return 0 }
       let bytes = UnsafeRawBufferPointer(start: data, count: Int(count))
-      return Int32(Unmanaged<SSHChannel>.fromOpaque(context).takeUnretainedValue().arrived(bytes, isError: isError != 0))
+      return Int32(
+        Unmanaged<SSHChannel>.fromOpaque(context).takeUnretainedValue().arrived(bytes, isError: isError != 0))
     }
     callbacks.pointee.channel_eof_function = { _, _, context in
       guard let context else { return }
@@ -63,8 +64,8 @@ final class SSHChannel {
 
   deinit { callbacks.deallocate() }
 
-  /// Gives the channel back to libssh, which may still wait for the peer's close. To be called once; not needed when the
-  /// whole SSH session was freed before, then `forget`.
+  /// Gives the channel back to libssh, which may still wait for the peer's close. To be called once; not needed when
+  /// the whole SSH session was freed before, then `forget`.
   func release() {
     guard let channel else { return }
     ssh_remove_channel_callbacks(channel, callbacks)
@@ -168,8 +169,8 @@ final class SSHChannel {
     sendClose()
   }
 
-  /// Sends the end of output and the close. libssh stops between the two when the socket takes no more, and then has to be
-  /// asked again.
+  /// Sends the end of output and the close. libssh stops between the two when the socket takes no more, and then has
+  /// to be asked again.
   private func sendClose() {
     guard let channel else { return }
     closeIsSent = ssh_channel_close(channel) != SSH_AGAIN

@@ -15,8 +15,8 @@ protocol SSHConnectionOwner: AnyObject, Sendable {
   func authenticated(_ connection: SSHConnection)
   func failedToAuthenticate(_ connection: SSHConnection)
   func ended(_ connection: SSHConnection)
-  /// The session for a channel on which the netconf subsystem was asked for; nil refuses. `wake` is to be called, from any
-  /// thread, when the session has something to say without having been called.
+  /// The session for a channel on which the netconf subsystem was asked for; nil refuses. `wake` is to be called,
+  /// from any thread, when the session has something to say without having been called.
   func makeSession(
     for peer: PeerDescription, on loop: EventLoop, wake: @escaping @Sendable () -> Void
   ) -> (any ByteSession)?
@@ -36,8 +36,8 @@ public struct SSHLimits: Sendable {
   public var channels = 8
   /// A connection without a channel is closed after that time.
   public var idleWithoutChannel: Duration = .seconds(10)
-  /// A connection whose channels were all closed by the server is closed after that time, in which a slow peer can still
-  /// read what was sent.
+  /// A connection whose channels were all closed by the server is closed after that time, in which a slow peer can
+  /// still read what was sent.
   public var closing: Duration = .seconds(120)
   public init() {}
 }

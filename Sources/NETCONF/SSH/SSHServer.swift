@@ -7,15 +7,16 @@ import Synchronization
 
 /// The SSH transport of NETCONF (RFC 6242): listeners, event loops and the connections on them.
 ///
-/// Connections are dealt out to the loops in turn, and each stays with its loop: what a connection does delays only those
-/// on the same loop, and nothing that takes long is done there.
+/// Connections are dealt out to the loops in turn, and each stays with its loop: what a connection does delays only
+/// those on the same loop, and nothing that takes long is done there.
 ///
 /// Sendable: the listeners and each loop's connections are touched on their loop only; the limiter is guarded; the rest
 /// does not change after `init`.
 final class SSHServer: SSHConnectionOwner, @unchecked Sendable {
-  typealias SessionFactory = @Sendable (
-    _ peer: PeerDescription, _ loop: EventLoop, _ wake: @escaping @Sendable () -> Void
-  ) -> (any ByteSession)?
+  typealias SessionFactory =
+    @Sendable (
+      _ peer: PeerDescription, _ loop: EventLoop, _ wake: @escaping @Sendable () -> Void
+    ) -> (any ByteSession)?
 
   /// What belongs to one loop.
   ///
@@ -74,8 +75,8 @@ final class SSHServer: SSHConnectionOwner, @unchecked Sendable {
     shares[0].loop.execute { [self] in for listener in listeners { listener.start() } }
   }
 
-  /// Accepts no more, lets the sessions end in order for a while, then ends what is left. Waits for all of it; not from a
-  /// loop.
+  /// Accepts no more, lets the sessions end in order for a while, then ends what is left. Waits for all of it; not
+  /// from a loop.
   func stop(grace: Duration) {
     shares[0].loop.execute { [self] in for listener in listeners { listener.stop() } }
     let done = DispatchGroup()

@@ -2,10 +2,12 @@
 
 import CLibSSH
 
-/// Owns one `ssh_session` of libssh, on the server's side and never blocking, and frees it once. Not for several threads.
+/// Owns one `ssh_session` of libssh, on the server's side and never blocking, and frees it once. Not for several
+/// threads.
 ///
 /// What this relies on in libssh 0.10:
-/// - Every call that says it drives the session polls the socket once without waiting, reads at most one buffer, and calls
+/// - Every call that says it drives the session polls the socket once without waiting, reads at most one buffer, and
+/// calls
 ///   the channels' callbacks from inside. The socket must not block: libssh sends only after it saw that it may.
 /// - `ssh_channel_write` drives the session too when it cannot send all at once, so callbacks may run inside a write.
 /// - Requests of the peer wait in a queue until `nextRequest` takes them; one pass can queue several.
@@ -23,7 +25,9 @@ final class SSHSessionHandle {
     socketCounter = .allocate(capacity: 1)
     socketCounter.initialize(to: ssh_counter_struct())
     // Compression would let a peer make much out of little.
-    for option in [SSH_OPTIONS_COMPRESSION_C_S, SSH_OPTIONS_COMPRESSION_S_C] { ssh_options_set(session, option, "none") }
+    for option in [SSH_OPTIONS_COMPRESSION_C_S, SSH_OPTIONS_COMPRESSION_S_C] {
+      ssh_options_set(session, option, "none")
+    }
     let accepted = ssh_bind_accept_fd(bind.bind, session, descriptor)
     guard accepted == SSH_OK else {
       let reason = String(cString: ssh_get_error(UnsafeMutableRawPointer(bind.bind)))

@@ -1,7 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// One end of a conversation over a byte channel, as a transport sees it: bytes are offered to it and pulled from it, each
-/// at the pace of the other side. A transport calls it from one thread.
+/// One end of a conversation over a byte channel, as a transport sees it: bytes are offered to it and pulled from it,
+/// each at the pace of the other side. A transport calls it from one thread.
 protocol ByteSession: AnyObject {
   /// Takes bytes from the peer.
   /// - Returns: how many it took: fewer than given when it has enough to do; the rest is offered again later.

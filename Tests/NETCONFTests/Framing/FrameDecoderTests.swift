@@ -46,12 +46,16 @@ import Testing
         let stream = content + Array("]]>]]>".utf8)
         let whole = try decode([stream], .endOfMessage)
         let expected = reference(stream)
-        #expect(whole.messages == expected.messages && whole.open == expected.open, "\(String(decoding: stream, as: UTF8.self))")
+        #expect(
+          whole.messages == expected.messages && whole.open == expected.open,
+          "\(String(decoding: stream, as: UTF8.self))")
         let cut = length == 0 ? 0 : (length * 7 + digits[0]) % stream.count
         for cuts in [[cut], [cut, min(stream.count, cut + 1)], Array(1..<stream.count)] {
           let pieces = split(stream, at: cuts)
           let result = try decode(pieces, .endOfMessage)
-          #expect(result.messages == whole.messages && result.open == whole.open, "\(String(decoding: stream, as: UTF8.self)) cut at \(cuts)")
+          #expect(
+            result.messages == whole.messages && result.open == whole.open,
+            "\(String(decoding: stream, as: UTF8.self)) cut at \(cuts)")
         }
         var place = 0
         while place < length, digits[place] == 2 {
@@ -81,7 +85,8 @@ import Testing
       }
     }
     // A beginning of a delimiter at the end is not decided yet.
-    for length in stride(from: 5, through: 1, by: -1) where open.count >= length && open.suffix(length).elementsEqual(delimiter.prefix(length)) {
+    for length in stride(from: 5, through: 1, by: -1)
+    where open.count >= length && open.suffix(length).elementsEqual(delimiter.prefix(length)) {
       open.removeLast(length)
       break
     }
@@ -109,22 +114,28 @@ import Testing
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         var message: [UInt8] = []
         for _ in 0..<Int.random(in: 1...4, using: &random) {
-          let piece = (0..<Int.random(in: 1...120, using: &random)).map { _ in Array("\n#1]>".utf8).randomElement(using: &random)! }
+          let piece = (0..<Int.random(in: 1...120, using: &random)).map { _ in
+            Array("\n#1]>".utf8).randomElement(using: &random)!
+          }
           message += piece
           encoder.append(piece, to: &stream)
         }
         encoder.appendEnd(to: &stream)
         expected.append(message)
       }
-      let cuts = (0..<Int.random(in: 0...12, using: &random)).map { _ in Int.random(in: 0...stream.count, using: &random) }.sorted()
+      let cuts = (0..<Int.random(in: 0...12, using: &random)).map { _ in
+        Int.random(in: 0...stream.count, using: &random)
+      }.sorted()
       let result = try decode(split(stream, at: cuts), .chunked)
       #expect(result.messages == expected && result.open.isEmpty, "seed \(seed)")
     }
   }
 
   @Test(arguments: [
-    "<rpc/>", "\n<", "\n#0\n", "\n#01\nx", "\n#4294967296\nx", "\n#99999999999999999999\nx", "\n#-1\n", "\n# 1\n", "\n#1 \n", "\n##\n",
-    "\n#\n", "\n#1\nab", "\n#1\na\n#", "\r\n#1\na", "\n#1\na\n##\n##\n", "\n#1\na\n##x", "\n#+5\nhello", "\n#0x5\nhello", "]]>]]>",
+    "<rpc/>", "\n<", "\n#0\n", "\n#01\nx", "\n#4294967296\nx", "\n#99999999999999999999\nx", "\n#-1\n", "\n# 1\n",
+    "\n#1 \n", "\n##\n",
+    "\n#\n", "\n#1\nab", "\n#1\na\n#", "\r\n#1\na", "\n#1\na\n##\n##\n", "\n#1\na\n##x", "\n#+5\nhello",
+    "\n#0x5\nhello", "]]>]]>",
   ])
   func malformedChunksAreErrors(_ text: String) {
     // Those that are only unfinished become errors with the byte that follows.

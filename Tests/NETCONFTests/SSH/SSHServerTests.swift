@@ -74,7 +74,10 @@ private final class EchoSession: ByteSession {
     users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
     try withServer { port in
       let result = try run(
-        "/usr/bin/ssh", sshOptions(port: port, key: file) + ["-o", "HostKeyAlgorithms=\(algorithm)", "-s", "admin@127.0.0.1", "netconf"],
+        "/usr/bin/ssh",
+        sshOptions(port: port, key: file) + [
+          "-o", "HostKeyAlgorithms=\(algorithm)", "-s", "admin@127.0.0.1", "netconf",
+        ],
         input: Data("hello".utf8))
       #expect(result.status == 0 && result.output == "hello", "\(result.error)")
     }
@@ -87,7 +90,8 @@ private final class EchoSession: ByteSession {
     try withServer { port in
       let text = String(repeating: "0123456789", count: 100_000)
       let result = try run(
-        "/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"], input: Data(text.utf8))
+        "/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"], input: Data(text.utf8)
+      )
       #expect(result.status == 0 && result.output == text, "\(result.error)")
     }
   }
@@ -119,7 +123,8 @@ private final class EchoSession: ByteSession {
     let (file, key) = try directory.makeKey("id")
     users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
     try withServer { port in
-      let ssh = (["ssh"] + sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"]).joined(separator: " ")
+      let ssh = (["ssh"] + sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"]).joined(
+        separator: " ")
       let result = try run("/bin/sh", ["-c", "printf g | \(ssh) | wc -c"])
       #expect(result.output.contains("67108864"), "\(result.output) \(result.error)")
     }
@@ -158,7 +163,10 @@ private final class EchoSession: ByteSession {
 
   @Test func garbageEndsTheConnection() throws {
     try withServer { port in
-      for text in ["GET / HTTP/1.0\r\n\r\n", "SSH-1.5-old\r\n", String(repeating: "x", count: 100_000), "SSH-2.0-x\r\n" + String(repeating: "\u{1}", count: 5000)] {
+      for text in [
+        "GET / HTTP/1.0\r\n\r\n", "SSH-1.5-old\r\n", String(repeating: "x", count: 100_000),
+        "SSH-2.0-x\r\n" + String(repeating: "\u{1}", count: 5000),
+      ] {
         let client = TCPClient(port: port)
         client.write(text)
         #expect(client.readToEnd(seconds: 5), "not closed after \(text.prefix(20))")
@@ -186,7 +194,9 @@ final class TCPClient {
 
   deinit { close(descriptor) }
 
-  func write(_ text: String) { _ = Array(text.utf8).withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
+  func write(_ text: String) {
+    _ = Array(text.utf8).withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  }
 
   func read(seconds: Int) -> [UInt8] {
     var time = timeval(tv_sec: seconds, tv_usec: 0)

@@ -23,7 +23,9 @@ final class TestDirectory {
     let result = try run("/usr/bin/ssh-keygen", ["-q", "-t", type, "-N", "", "-f", file])
     guard result.status == 0 else { throw TestFailure(text: "ssh-keygen: \(result.error)") }
     let line = try String(contentsOfFile: file + ".pub", encoding: .utf8).split(separator: " ")
-    guard line.count >= 2, let blob = Data(base64Encoded: String(line[1])) else { throw TestFailure(text: "no public key") }
+    guard line.count >= 2, let blob = Data(base64Encoded: String(line[1])) else {
+      throw TestFailure(text: "no public key")
+    }
     return (file, SSHPublicKey(blob: Array(blob)))
   }
 }
@@ -76,7 +78,8 @@ func run(_ program: String, _ arguments: [String], input: Data = Data(), seconds
 func sshOptions(port: UInt16, key: String?) -> [String] {
   var options = [
     "-F", "none", "-p", String(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-    "-o", "LogLevel=\(ProcessInfo.processInfo.environment["SSHLOG"] ?? "ERROR")", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes",
+    "-o", "LogLevel=\(ProcessInfo.processInfo.environment["SSHLOG"] ?? "ERROR")", "-o", "IdentitiesOnly=yes", "-o",
+    "IdentityAgent=none", "-o", "BatchMode=yes",
   ]
   if let key { options += ["-i", key] }
   return options
