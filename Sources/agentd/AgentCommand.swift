@@ -8,9 +8,7 @@ struct AgentCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "agentd",
     abstract: "A NETCONF management agent for quantum-safe links.",
-    version: AgentVersion.text,
-    subcommands: [RunCommand.self, UserCommand.self, CertificateCommand.self],
-    defaultSubcommand: RunCommand.self)
+    version: AgentVersion.text)
 }
 
 /// The version of this agent.
