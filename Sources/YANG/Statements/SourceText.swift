@@ -10,6 +10,17 @@ public final class SourceText: Sendable {
     self.file = file
     self.bytes = bytes
   }
+
+  /// The column of the byte at `offset`, counted from 1 in characters (Unicode scalars).
+  func column(at offset: Int) -> Int {
+    var column = 1
+    var index = min(offset, bytes.count) - 1
+    while index >= 0, bytes[index] != UInt8(ascii: "\n") {
+      if bytes[index] & 0xC0 != 0x80 { column += 1 }
+      index -= 1
+    }
+    return column
+  }
 }
 
 /// A place in a YANG file.

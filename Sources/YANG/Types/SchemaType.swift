@@ -7,7 +7,7 @@ import Secrets
 ///
 /// Sendable for the reason given at `SchemaNode`.
 public final class SchemaType: @unchecked Sendable {
-  public enum Base: String, Sendable {
+  public enum Base: String, Sendable, CaseIterable {
     case binary, bits, boolean, decimal64, empty, enumeration, identityref
     case instanceIdentifier = "instance-identifier"
     case int8, int16, int32, int64, leafref, string, uint8, uint16, uint32, uint64, union
@@ -42,7 +42,82 @@ public final class SchemaType: @unchecked Sendable {
   /// How a secret of this type is written and read; nil for types that hold no secret.
   public internal(set) var secretEncoding: SecretEncoding?
 
+  /// The schema the type belongs to, for module names in instance-identifiers. Set when the schema is published, which
+  /// then owns the type.
+  unowned(unsafe) var schema: Schema?
+  /// Positions in `enums`, `bits` by name; filled by `finish()`.
+  var nameIndex: [String: Int] = [:]
+  /// Values of an identityref by name.
+  var identityIndex: [String: [Identity]] = [:]
+  /// The whole range of an integer base as one closed interval when `ranges` has at most one, for the quick check.
+  var leastInteger: Int128 = 0
+  var greatestInteger: Int128 = 0
+
   init(base: Base) { self.base = base }
+
+  init(copying other: SchemaType) {
+    base = other.base
+    typedefName = other.typedefName
+    typedefModule = other.typedefModule
+    typedefChain = other.typedefChain
+    ranges = other.ranges
+    rangeError = other.rangeError
+    lengths = other.lengths
+    lengthError = other.lengthError
+    patterns = other.patterns
+    fractionDigits = other.fractionDigits
+    enums = other.enums
+    bits = other.bits
+    identityBases = other.identityBases
+    identities = other.identities
+    path = other.path
+    leafrefTarget = other.leafrefTarget
+    requiresInstance = other.requiresInstance
+    members = other.members
+    secretEncoding = other.secretEncoding
+  }
+
+  /// Builds the indexes, when nothing of the type changes any more.
+  func finish() {
+    nameIndex = [:]
+    for (index, value) in enums.enumerated() { nameIndex[value.name] = index }
+    for (index, bit) in bits.enumerated() { nameIndex[bit.name] = index }
+    identityIndex = Dictionary(grouping: identities, by: \.name)
+    if let whole = base.integerRange {
+      leastInteger = ranges.first?.lower ?? whole.lower
+      greatestInteger = ranges.last?.upper ?? whole.upper
+    }
+  }
+
+  /// The type that values are of: for a leafref that of its target, at the end of a chain of leafrefs.
+  public var valueType: SchemaType {
+    var type = self
+    // The compiler refuses chains that are circles; the bound is for a schema that is still in the making.
+    for _ in 0..<64 {
+      guard type.base == .leafref, let target = type.leafrefTarget?.type else { return type }
+      type = target
+    }
+    return type
+  }
+}
+
+extension SchemaType.Base {
+  public var isInteger: Bool { integerRange != nil }
+
+  /// All values of an integer type.
+  var integerRange: Restriction.Interval? {
+    switch self {
+    case .int8: Restriction.Interval(lower: Int128(Int8.min), upper: Int128(Int8.max))
+    case .int16: Restriction.Interval(lower: Int128(Int16.min), upper: Int128(Int16.max))
+    case .int32: Restriction.Interval(lower: Int128(Int32.min), upper: Int128(Int32.max))
+    case .int64: Restriction.Interval(lower: Int128(Int64.min), upper: Int128(Int64.max))
+    case .uint8: Restriction.Interval(lower: 0, upper: Int128(UInt8.max))
+    case .uint16: Restriction.Interval(lower: 0, upper: Int128(UInt16.max))
+    case .uint32: Restriction.Interval(lower: 0, upper: Int128(UInt32.max))
+    case .uint64: Restriction.Interval(lower: 0, upper: Int128(UInt64.max))
+    default: nil
+    }
+  }
 }
 
 /// Restrictions shared by several built-in types.

@@ -1,0 +1,74 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+/// Makes a `Schema` of loaded modules. Its stages, each in a file of its own:
+///
+/// 1. `Modules`: which modules are implemented, features, identities.
+/// 2. `Expansion`: the node drafts of each module, groupings expanded (`Uses`).
+/// 3. `Augments`, then `Deviations`: modules change each other's drafts.
+/// 4. `Publication`: drafts become schema nodes; types are resolved (`TypeResolution`), the tree is linked.
+/// 5. `References`: leafrefs, XPath expressions, keys and defaults, which need the whole tree.
+///
+/// Each stage reports what is wrong and goes on with what it can, so that one run finds all errors.
+final class Compiler {
+  struct Feature {
+    let definition: Scoped
+    var isEnabled: Bool?
+    var isInProgress = false
+  }
+
+  let parsed: [ParsedModule]
+  let selection: FeatureSelection
+  var log = DiagnosticLog()
+
+  var implemented: Set<ObjectIdentifier> = []
+  var features: [ObjectIdentifier: Bool] = [:]
+  var featuresInProgress: Set<ObjectIdentifier> = []
+  var identities: [ObjectIdentifier: Identity] = [:]
+  /// All identities of implemented modules, each with what derives from it.
+  var derivedIdentities: [Identity: [Identity]] = [:]
+
+  /// One draft of kind root per implemented module, by the module.
+  var roots: [ObjectIdentifier: Draft] = [:]
+  var draftCount = 0
+  var activeGroupings: [Statement] = []
+
+  /// Resolved `type` and `typedef` statements.
+  var resolvedTypes: [ObjectIdentifier: ResolvedType] = [:]
+  var typedefsInProgress: [Statement] = []
+  var builtInTypes: [SchemaType.Base: SchemaType] = [:]
+  /// Every type made, kept so that object identifiers stay unique.
+  var types: [SchemaType] = []
+  /// The path statements of leafref types.
+  var leafrefPaths: [ObjectIdentifier: Scoped] = [:]
+
+  /// Published nodes and their drafts, by node id.
+  var nodes: [SchemaNode] = []
+  var drafts: [Draft?] = []
+  var conditionsByNode: [Int: [Draft.Condition]] = [:]
+  var expressions: [ExpressionKey: XPath] = [:]
+
+  init(modules: [ParsedModule], selection: FeatureSelection) {
+    parsed = modules
+    self.selection = selection
+  }
+
+  /// The schema, nil when there are errors; `log` has them.
+  func compile(implementing names: [String]?) -> Schema? {
+    prepareModules(implementing: names)
+    for module in implementedModules { expandModule(module) }
+    applyAugments()
+    applyDeviations()
+    let schema = publish()
+    resolveReferences(in: schema)
+    return log.hasErrors ? nil : schema
+  }
+
+  var implementedModules: [ParsedModule] { parsed.filter { implemented.contains(ObjectIdentifier($0)) } }
+}
+
+extension YANGLimits {
+  /// Nodes of one schema, groupings expanded.
+  public static let schemaNodes = 4_000_000
+  /// Levels of a schema tree.
+  public static let schemaDepth = 512
+}
