@@ -68,6 +68,9 @@ extension DataNode {
     case (.leaf(let left), .leaf(let right)): left.isSame(as: right)
     case (.container(let left), .container(let right)): left === right
     case (.list(let left), .list(let right)): left.isIdentical(to: right)
+    case (.leafList(let left), .leafList(let right)):
+      left.count == right.count
+        && left.withUnsafeBufferPointer { left in right.withUnsafeBufferPointer { $0.baseAddress == left.baseAddress } }
     default: false
     }
   }

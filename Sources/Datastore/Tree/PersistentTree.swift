@@ -146,35 +146,54 @@ extension TreeNode {
 
   /// The tree with a batch of edits, whose probes are in strictly ascending order; nil when nothing is left.
   func applying(_ edits: [TreeEdit<Element>]) -> TreeNode? {
+    applying(edits, probe: { $0.probe }, resolve: { $1.element })
+  }
+
+  /// The tree with a batch of edits. `probe` says at whose place an edit stands: strictly ascending. `resolve` gets the
+  /// element that stands there now, if any, and says what is to stand there. Returns the same tree when all that
+  /// stands there is the same objects as before.
+  func applying<Edit>(
+    _ edits: [Edit], probe: (Edit) -> Element, resolve: (Element?, Edit) -> Element?
+  ) -> TreeNode? {
     guard !edits.isEmpty else { return self }
-    var root = Self.grow(applying(edits[...]))
+    var root = Self.grow(applying(edits[...], probe, resolve))
     while let node = root, node.children.count == 1 { root = node.children[0] }
     return root
   }
 
   /// Returns the nodes, of this node's height, that take its place.
-  private func applying(_ edits: ArraySlice<TreeEdit<Element>>) -> [TreeNode] {
-    guard !isLeaf else { return Self.leaves(of: merged(edits)) }
+  private func applying<Edit>(
+    _ edits: ArraySlice<Edit>, _ probe: (Edit) -> Element, _ resolve: (Element?, Edit) -> Element?
+  ) -> [TreeNode] {
+    guard !isLeaf else {
+      guard let merged = merged(edits, probe, resolve) else { return [self] }
+      return Self.leaves(of: merged)
+    }
     var row: [TreeNode] = []
     row.reserveCapacity(children.count + edits.count / Self.capacity + 1)
     var rest = edits
+    var isChanged = false
     for (index, child) in children.enumerated() {
       // The edits of a child are those before the next child's first element.
       var end = rest.endIndex
       if index + 1 < children.count {
         let border = elements[index + 1]
-        end = Self.partition(rest) { Element.order($0.probe, border) < 0 }
+        end = Self.partition(rest) { Element.order(probe($0), border) < 0 }
       }
       let own = rest[rest.startIndex..<end]
       rest = rest[end...]
-      if own.isEmpty { row.append(child) } else { row.append(contentsOf: child.applying(own)) }
+      if own.isEmpty {
+        row.append(child)
+      } else {
+        let replacement = child.applying(own, probe, resolve)
+        if replacement.count != 1 || replacement[0] !== child { isChanged = true }
+        row.append(contentsOf: replacement)
+      }
     }
-    return Self.branches(of: Self.joinSmall(row))
+    return isChanged ? Self.branches(of: Self.joinSmall(row)) : [self]
   }
 
-  private static func partition(
-    _ edits: ArraySlice<TreeEdit<Element>>, _ isBefore: (TreeEdit<Element>) -> Bool
-  ) -> Int {
+  private static func partition<Edit>(_ edits: ArraySlice<Edit>, _ isBefore: (Edit) -> Bool) -> Int {
     var low = edits.startIndex
     var high = edits.endIndex
     while low < high {
@@ -184,21 +203,36 @@ extension TreeNode {
     return low
   }
 
-  /// A leaf's elements with the edits made.
-  private func merged(_ edits: ArraySlice<TreeEdit<Element>>) -> [Element] {
+  /// A leaf's elements with the edits made; nil when they are the same as before.
+  private func merged<Edit>(
+    _ edits: ArraySlice<Edit>, _ probe: (Edit) -> Element, _ resolve: (Element?, Edit) -> Element?
+  ) -> [Element]? {
     var result: [Element] = []
     result.reserveCapacity(elements.count + edits.count)
     var index = 0
+    var isChanged = false
     for edit in edits {
+      let place = probe(edit)
+      var existing: Element?
       while index < elements.count {
-        let order = Element.order(elements[index], edit.probe)
+        let order = Element.order(elements[index], place)
         if order > 0 { break }
-        if order < 0 { result.append(elements[index]) }
         index += 1
-        if order == 0 { break }
+        if order == 0 {
+          existing = elements[index - 1]
+          break
+        }
+        result.append(elements[index - 1])
       }
-      if let element = edit.element { result.append(element) }
+      let element = resolve(existing, edit)
+      if let element { result.append(element) }
+      switch (existing, element) {
+      case (nil, nil): break
+      case (let old?, let new?) where Element.isIdentical(old, new): break
+      default: isChanged = true
+      }
     }
+    guard isChanged else { return nil }
     result.append(contentsOf: elements[index...])
     return result
   }

@@ -43,9 +43,14 @@ public struct XMLTag {
   public let name: UnsafePointer<UInt8>
   /// The namespace, ended by a zero byte; nil for none.
   public let namespace: UnsafePointer<UInt8>?
+  /// The prefix as written; nil for none.
+  public let prefix: UnsafePointer<UInt8>?
   public let attributeCount: Int
+  let declarationCount: Int
+  /// Pairs of prefix (nil for none) and namespace that this tag declares.
+  let declarations: UnsafeMutablePointer<UnsafePointer<UInt8>?>?
   let attributes: UnsafeMutablePointer<UnsafePointer<UInt8>?>?
-  let tokenizer: Unmanaged<XMLTokenizer>
+  let tokenizer: UnsafeMutableRawPointer?
 
   public var nameText: String { String(cString: name) }
   public var namespaceText: String? { namespace.map { String(cString: $0) } }
@@ -60,6 +65,8 @@ public struct XMLTag {
   public struct Attribute {
     public let name: UnsafePointer<UInt8>
     public let namespace: UnsafePointer<UInt8>?
+    /// The prefix as written; nil for none.
+    public let prefix: UnsafePointer<UInt8>?
     /// Entities and character references are replaced.
     public let value: UnsafeBufferPointer<UInt8>
 
@@ -79,7 +86,7 @@ public struct XMLTag {
     let fields = attributes + 5 * index
     guard let name = fields[0], let start = fields[3], let end = fields[4] else { return nil }
     return Attribute(
-      name: name, namespace: fields[2], value: UnsafeBufferPointer(start: start, count: end - start))
+      name: name, namespace: fields[2], prefix: fields[1], value: UnsafeBufferPointer(start: start, count: end - start))
   }
 
   /// The attribute of that name and namespace (nil for an attribute without prefix).
@@ -92,7 +99,7 @@ public struct XMLTag {
 
   /// The namespace that a prefix (empty: no prefix) stands for here.
   public func namespace(forPrefix prefix: String) -> String? {
-    tokenizer._withUnsafeGuaranteedRef { $0.namespace(forPrefix: prefix) }
+    XMLTokenizer.from(tokenizer)?.namespace(forPrefix: prefix)
   }
 }
 

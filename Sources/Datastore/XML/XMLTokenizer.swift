@@ -45,8 +45,12 @@ public final class XMLTokenizer {
     sax.initialized = UInt32(XML_SAX2_MAGIC)
     sax.startDocument = { XMLTokenizer.from($0)?.documentStarted() }
     sax.internalSubset = { data, _, _, _ in XMLTokenizer.from(data)?.documentTypeSeen() }
-    sax.startElementNs = { data, name, _, namespace, _, _, count, _, attributes in
-      XMLTokenizer.from(data)?.elementStarted(name, namespace, Int(count), attributes)
+    sax.startElementNs = { data, name, prefix, namespace, declared, declarations, count, _, attributes in
+      guard let name else { return }
+      let tag = XMLTag(
+        name: name, namespace: namespace, prefix: prefix, attributeCount: Int(count),
+        declarationCount: Int(declared), declarations: declarations, attributes: attributes, tokenizer: data)
+      XMLTokenizer.from(data)?.elementStarted(tag)
     }
     sax.endElementNs = { data, _, _, _ in XMLTokenizer.from(data)?.elementEnded() }
     sax.characters = { data, bytes, count in XMLTokenizer.from(data)?.text(bytes, Int(count)) }
@@ -66,7 +70,7 @@ public final class XMLTokenizer {
     xmlCtxtUseOptions(context, Int32(XML_PARSE_NONET.rawValue | XML_PARSE_NOENT.rawValue))
   }
 
-  private static func from(_ data: UnsafeMutableRawPointer?) -> XMLTokenizer? {
+  static func from(_ data: UnsafeMutableRawPointer?) -> XMLTokenizer? {
     data.map { Unmanaged<XMLTokenizer>.fromOpaque($0).takeUnretainedValue() }
   }
 
@@ -210,23 +214,28 @@ public final class XMLTokenizer {
     return nil
   }
 
+  /// Every prefix (empty: none) that is in scope with its namespace, the outermost first. A later one hides an earlier.
+  func namespacesInScope() -> [(prefix: String, namespace: String)] {
+    guard let context, let table = context.pointee.nsTab else { return [] }
+    return stride(from: 0, to: Int(context.pointee.nsNr), by: 2).map { index in
+      (table[index].map { String(cString: $0) } ?? "", table[index + 1].map { String(cString: $0) } ?? "")
+    }
+  }
+
   // MARK: Events
 
-  private func elementStarted(
-    _ name: UnsafePointer<UInt8>?, _ namespace: UnsafePointer<UInt8>?, _ count: Int,
-    _ attributes: UnsafeMutablePointer<UnsafePointer<UInt8>?>?
-  ) {
-    guard failure == nil, let name else { return }
+  private func elementStarted(_ tag: XMLTag) {
+    guard failure == nil else { return }
     depth += 1
     if depth > limits.depth { return fail(.tooDeep, "more than \(limits.depth) elements inside each other") }
-    if count > limits.attributes { return fail(.tooBig, "more than \(limits.attributes) attributes") }
-    if count > 0, let attributes, Self.lengthOfValues(attributes, count) > limits.tokenBytes {
+    let count = tag.attributeCount
+    if count + tag.declarationCount > limits.attributes {
+      return fail(.tooBig, "more than \(limits.attributes) attributes")
+    }
+    if count > 0, let attributes = tag.attributes, Self.lengthOfValues(attributes, count) > limits.tokenBytes {
       return fail(.tooBig, "a tag is longer than \(limits.tokenBytes) bytes")
     }
     guard skippedDepth == 0, let top = handlers.last else { return }
-    let tag = XMLTag(
-      name: name, namespace: namespace, attributeCount: count, attributes: attributes,
-      tokenizer: Unmanaged.passUnretained(self))
     do throws(XMLError) {
       switch try top.handler.startElement(tag) {
       case .descend: break

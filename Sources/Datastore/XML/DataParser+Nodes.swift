@@ -1,0 +1,173 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import YANG
+
+extension DataParser {
+  /// Makes the node of the innermost element from what the stacks hold of it, and takes that off them. Nil when
+  /// something in it was refused.
+  func endInterior(_ frame: Frame) -> EditNode? {
+    let schema = frame.schema
+    gatherEntries(frame)
+    gatherValues(frame)
+    let own = slots[frame.slots...]
+    var isAscending = true
+    var last: Int32 = -1
+    for slot in own {
+      if slot.position <= last { isAscending = false }
+      last = slot.position
+    }
+    if !isAscending {
+      slots[frame.slots...].sort { $0.position < $1.position }
+      reportRepeated(frame)
+    }
+    if schema.kind == .list { requireKeys(frame) }
+    checkChoices(frame)
+    defer {
+      slots.removeSubrange(frame.slots...)
+      edits.removeSubrange(frame.edits...)
+    }
+    guard frames.last?.isBroken == false else { return nil }
+    let plain = InteriorNode(schema: schema, slots: slots[frame.slots...])
+    if frame.attributes == nil, frame.edits == edits.count { return EditNode(schema: schema, plain: plain) }
+    return EditNode(
+      schema: schema, operation: frame.attributes?.operation, insertion: frame.attributes?.insertion, plain: plain,
+      edits: Array(edits[frame.edits...]))
+  }
+
+  /// Turns the entries of the innermost element into one slot for each list; entries of a list among which some have
+  /// operations become edits.
+  private func gatherEntries(_ frame: Frame) {
+    guard entries.count > frame.entries else { return }
+    let own = entries[frame.entries...]
+    let first = own[frame.entries].schema
+    var groups: [[Item<InteriorNode>]] = []
+    if own.allSatisfy({ $0.schema === first }) {
+      groups = [Array(own)]
+    } else {
+      var order: [ObjectIdentifier: Int] = [:]
+      for item in own {
+        let index = order[ObjectIdentifier(item.schema)] ?? groups.count
+        if index == groups.count {
+          order[ObjectIdentifier(item.schema)] = index
+          groups.append([])
+        }
+        groups[index].append(item)
+      }
+    }
+    entries.removeSubrange(frame.entries...)
+    for group in groups { gather(group) }
+  }
+
+  private func gather(_ group: [Item<InteriorNode>]) {
+    guard let schema = group.first?.schema else { return }
+    var plain: [InteriorNode] = []
+    plain.reserveCapacity(group.count)
+    var hasEdits = false
+    for item in group {
+      switch item {
+      case .plain(_, let entry): plain.append(entry)
+      case .edit: hasEdits = true
+      }
+    }
+    if hasEdits, !schema.isSorted {
+      // The order among all of them matters.
+      for item in group {
+        switch item {
+        case .plain(_, let entry): edits.append(EditNode(schema: schema, plain: entry))
+        case .edit(let edit): edits.append(edit)
+        }
+      }
+      return
+    }
+    for case .edit(let edit) in group { edits.append(edit) }
+    let made = ListEntries.make(schema: schema, entries: plain)
+    for entry in made.repeated { report(.repeated(path().appending(schema, keys: entry.keys))) }
+    if !made.list.isEmpty { slots.append(InteriorNode.Slot(schema, .list(made.list))) }
+  }
+
+  /// Turns the values of leaf-lists in the innermost element into one slot for each.
+  private func gatherValues(_ frame: Frame) {
+    guard values.count > frame.values else { return }
+    var order: [ObjectIdentifier: Int] = [:]
+    var groups: [(schema: SchemaNode, values: [Value])] = []
+    for (schema, value) in values[frame.values...] {
+      let index = order[ObjectIdentifier(schema)] ?? groups.count
+      if index == groups.count {
+        order[ObjectIdentifier(schema)] = index
+        groups.append((schema, []))
+      }
+      groups[index].values.append(value)
+    }
+    values.removeSubrange(frame.values...)
+    for group in groups {
+      var values = group.values
+      if group.schema.isConfig {
+        var seen = Set<SameValue>()
+        for value in values where !seen.insert(SameValue(value)).inserted {
+          report(.repeated(path().appending(group.schema, keys: [value])))
+        }
+      }
+      if !group.schema.isOrderedByUser { values.sort { Value.order($0, $1) < 0 } }
+      slots.append(InteriorNode.Slot(group.schema, .leafList(values)))
+    }
+  }
+
+  private func reportRepeated(_ frame: Frame) {
+    let own = slots[frame.slots...]
+    for (left, right) in zip(own, own.dropFirst()) where left.position == right.position {
+      let child = frame.schema.dataChildren[Int(left.position)]
+      report(.repeated(path(to: child)))
+    }
+  }
+
+  private func requireKeys(_ frame: Frame) {
+    // Keys have the first positions, so that in a complete entry they are the first slots.
+    let own = slots[frame.slots...]
+    for (index, key) in frame.schema.keys.enumerated() {
+      if index < own.count, Int(own[frame.slots + index].position) == index { continue }
+      // A broken entry may have lost its key to an error that is reported already.
+      guard frames.last?.isBroken == false else { return }
+      report(
+        DatastoreError(
+          .missingElement, path: path(), message: "an entry of \(frame.schema.path) has no key \(key.name)",
+          info: [("bad-element", key.name)]))
+      return
+    }
+  }
+
+  /// RFC 7950 section 8.3.1: data of more than one case is bad-element. What is to be deleted does not count.
+  private func checkChoices(_ frame: Frame) {
+    var present = slots[frame.slots...].filter { slot in
+      ChoiceRule.applies(to: frame.schema.dataChildren[Int(slot.position)])
+    }
+    for edit in edits[frame.edits...] where ChoiceRule.applies(to: edit.schema) {
+      if edit.operation == .delete || edit.operation == .remove { continue }
+      present.append(InteriorNode.Slot(edit.schema, .leaf(.empty)))
+    }
+    guard present.count > 1, let (first, second) = ChoiceRule.conflict(in: present, of: frame.schema) else { return }
+    report(
+      DatastoreError(
+        .badElement, path: path(to: second),
+        message: "\(first.name) and \(second.name) are of different cases of a choice",
+        info: [("bad-element", second.name)]))
+  }
+
+  /// What is wrong with an element that is no child of `parent`.
+  func unknown(_ tag: XMLTag, in parent: SchemaNode) -> DatastoreError {
+    let name = tag.nameText
+    guard let namespace = tag.namespaceText else {
+      return DatastoreError(
+        .unknownNamespace, path: path(), message: "\(name) has no namespace",
+        info: [("bad-element", name), ("bad-namespace", "")])
+    }
+    guard let module = reader.schema.module(namespace: namespace), module.isImplemented else {
+      return DatastoreError(
+        .unknownNamespace, path: path(), message: "\(name): there is no module with the namespace \(namespace)",
+        info: [("bad-element", name), ("bad-namespace", namespace)])
+    }
+    let place = parent.kind == .root ? "the top level" : parent.path
+    return DatastoreError(
+      .unknownElement, path: path(), message: "\(module.name) has no \(name) in \(place)",
+      info: [("bad-element", name)])
+  }
+}

@@ -1,0 +1,30 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Secrets
+import YANG
+
+/// Reads the text of leafs into typed values: the schema's types, with what they need from around.
+public struct ValueReader: Sendable {
+  public let schema: Schema
+  /// Seals secrets as they are read. Without one, leafs that hold secrets are refused.
+  public let sealer: Sealer?
+  /// A tree whose sealed values a client may refer to by what a read gave it (`SecretEncoding.opaque`).
+  public var stored: InteriorNode?
+
+  public init(schema: Schema, sealer: Sealer?, stored: InteriorNode? = nil) {
+    self.schema = schema
+    self.sealer = sealer
+    self.stored = stored
+  }
+
+  /// The value that `text` stands for at a leaf or leaf-list. `namespace` says what a prefix stands for.
+  func read(
+    _ text: UnsafeBufferPointer<UInt8>, for leaf: SchemaNode, at path: () -> InstancePath,
+    namespace: (String) -> String?
+  ) throws(DatastoreError) -> Value {
+    guard let type = leaf.type else {
+      throw DatastoreError(.operationFailed, path: path(), message: "\(leaf.path) has no type")
+    }
+    return try read(text, type, leaf, path, namespace)
+  }
+}
