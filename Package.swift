@@ -35,7 +35,7 @@ let package = Package(
 
     // The agent's core
     .target(name: "Datastore", dependencies: ["CLibXML2", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
-    .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], swiftSettings: v6),
+    .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .target(name: "NETCONF", dependencies: ["CLinux", "CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
 
@@ -47,6 +47,7 @@ let package = Package(
 
     // Programs
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG"], swiftSettings: v6),
+    .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
 
@@ -55,7 +56,7 @@ let package = Package(
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
     .testTarget(name: "YANGCodegenTests", dependencies: ["YANGCodegen"], swiftSettings: v6),
-    .testTarget(name: "ModelsTests", dependencies: ["Models"], swiftSettings: v6),
+    .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),

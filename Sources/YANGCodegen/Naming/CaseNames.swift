@@ -19,9 +19,15 @@ struct CaseNames {
     spelling.caseNames(values.map(\.name)) { String(values[$0].position) }.map(ReservedNames.member)
   }
 
-  /// Identities that would be named alike are told apart by their modules.
-  func identities(_ values: [Identity]) -> [String] {
-    spelling.caseNames(values.map(\.name)) { spelling.memberName(values[$0].module.name) }.map(ReservedNames.member)
+  /// Identities that would be named alike are told apart by their modules; those of the base's own module keep the
+  /// plain name.
+  func identities(_ values: [Identity], of bases: [Identity]) -> [String] {
+    let plain = values.map { spelling.memberName($0.name) }
+    let told = spelling.caseNames(values.map(\.name)) { spelling.memberName(values[$0].module.name) }
+    return values.indices.map { index in
+      let isHome = bases.contains { $0.module === values[index].module }
+      return ReservedNames.member(isHome ? plain[index] : told[index])
+    }
   }
 
   func union(_ plan: PlannedType.UnionPlan) -> [String] {

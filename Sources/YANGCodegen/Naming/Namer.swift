@@ -35,11 +35,9 @@ struct Namer {
   }
 
   private mutating func assign(to types: [PlannedType], in owner: PlannedType?, place: String) {
-    let plain = types.map(typeName)
-    let counts = plain.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
-    for (type, name) in zip(types, plain) {
-      type.name = name
-      if counts[name, default: 0] > 1, let owner, type.module !== owner.module {
+    for type in types {
+      type.name = typeName(type)
+      if let node = type.node, isContested(node, spelling.typeName) {
         type.name = spelling.typeName(namespaceNames.sourceName(type.module) + "-" + sourceName(type))
       }
     }
@@ -47,16 +45,23 @@ struct Namer {
   }
 
   private mutating func assign(to members: [PlannedMember], in owner: PlannedType) {
-    let plain = members.map { spelling.memberName(sourceName($0.node)) }
-    let counts = plain.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
-    for (member, name) in zip(members, plain) {
-      member.name = name
-      if counts[name, default: 0] > 1, member.node.module !== owner.module {
-        let words = namespaceNames.sourceName(member.node.module) + "-" + sourceName(member.node)
-        member.name = spelling.memberName(words)
-      }
+    var names: [(name: String, source: String)] = []
+    for member in members {
+      let node = member.node
+      let isContested = isContested(node, spelling.memberName)
+      member.name = spelling.memberName(
+        isContested ? namespaceNames.sourceName(node.module) + "-" + sourceName(node) : sourceName(node))
+      names.append((member.name, node.path))
+      if !node.defaults.isEmpty { names.append((member.name + "OrDefault", "the default of " + node.path)) }
     }
-    report(members.map { ($0.name, $0.node.path) }, place: owner.source)
+    report(names, place: owner.source)
+  }
+
+  /// True for a node that another module put where there is one of the same name already, asked for or not.
+  private func isContested(_ node: SchemaNode, _ spell: (String) -> String) -> Bool {
+    guard let parent = node.parent, parent.kind != .root, node.module !== parent.module else { return false }
+    let name = spell(sourceName(node))
+    return parent.children.contains { $0 !== node && spell(sourceName($0)) == name }
   }
 
   private func typeName(_ type: PlannedType) -> String {

@@ -13,7 +13,7 @@ struct LeafTypes {
   /// The type of a leaf's values. Types of the leaf's own are added to `owner`.
   func type(of leaf: SchemaNode, in owner: PlannedType) -> SwiftType? {
     guard let type = leaf.type else { return nil }
-    return swiftType(type, name: leaf.name, module: leaf.module, source: leaf.path, owner: owner)
+    return swiftType(type, name: leaf.name, module: leaf.module, node: leaf, source: leaf.path, owner: owner)
   }
 
   /// The type that a value has: leafrefs followed to their end.
@@ -24,7 +24,7 @@ struct LeafTypes {
   }
 
   private func swiftType(
-    _ written: SchemaType, name: String, module: Module, source: String, owner: PlannedType
+    _ written: SchemaType, name: String, module: Module, node: SchemaNode?, source: String, owner: PlannedType
   ) -> SwiftType {
     let type = Self.resolved(written)
     if type.secretEncoding != nil { return .named("Sealed") }
@@ -46,7 +46,7 @@ struct LeafTypes {
     case .identityref: return shared.identity(type)
     case .enumeration, .bits, .union:
       if let planned = shared.typedef(type, complete: complete) { return .planned(planned) }
-      let planned = PlannedType(Self.kind(type), sourceName: name, module: module, source: source)
+      let planned = PlannedType(Self.kind(type), sourceName: name, module: module, node: node, source: source)
       owner.add(planned)
       complete(planned, type)
       return .planned(planned)
@@ -76,7 +76,8 @@ struct LeafTypes {
         members.append(.init(sourceName: name, type: nil))
       } else {
         let source = "\(planned.source), union member \(members.count + 1)"
-        let swift = swiftType(member, name: name, module: planned.module, source: source, owner: planned)
+        let swift = swiftType(
+          member, name: name, module: planned.module, node: nil, source: source, owner: planned)
         members.append(.init(sourceName: name, type: swift))
       }
     }

@@ -73,7 +73,8 @@ final class Namespaces {
     if let merged = merged(parent) { return merged }
     if let known = passages[parent] { return known }
     let type = PlannedType(
-      .passage(parent), sourceName: parent.name, module: parent.module, source: parent.path, comment: parent.summary)
+      .passage(parent), sourceName: parent.name, module: parent.module, node: parent, source: parent.path,
+      comment: parent.summary)
     place(above: parent).add(type)
     passages[parent] = type
     return type

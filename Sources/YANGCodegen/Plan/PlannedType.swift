@@ -44,6 +44,8 @@ final class PlannedType {
   let sourceName: String
   /// The module that brings the type to its place: tells augmented nodes from the home module's.
   let module: Module
+  /// The schema node that gives the type its name: for a leaf's own type, the leaf.
+  let node: SchemaNode?
   /// What the type stands for, for messages: a schema path, or a typedef.
   let source: String
   let comment: String?
@@ -56,8 +58,11 @@ final class PlannedType {
   /// Assigned by the naming stage.
   var name = ""
 
-  init(_ kind: Kind, sourceName: String, module: Module, source: String, comment: String? = nil) {
+  init(
+    _ kind: Kind, sourceName: String, module: Module, node: SchemaNode? = nil, source: String, comment: String? = nil
+  ) {
     self.kind = kind
+    self.node = node
     self.sourceName = sourceName
     self.module = module
     self.source = source
@@ -104,7 +109,10 @@ final class PlannedMember {
     case required
   }
 
+  /// What the member is named after: a case's is the case.
   let node: SchemaNode
+  /// The node whose content it is; differs from `node` for a case with one data node.
+  let contentNode: SchemaNode
   let content: Content
   /// Indices into the layout's fields that belong to the member: one, or for a choice and its cases those of all
   /// nodes in them.
@@ -112,8 +120,9 @@ final class PlannedMember {
   /// Assigned by the naming stage; not escaped.
   var name = ""
 
-  init(node: SchemaNode, content: Content, fields: Range<Int>) {
+  init(node: SchemaNode, contentNode: SchemaNode? = nil, content: Content, fields: Range<Int>) {
     self.node = node
+    self.contentNode = contentNode ?? node
     self.content = content
     self.fields = fields
   }

@@ -47,7 +47,8 @@ struct Planner {
 
   private func planStructure(_ node: SchemaNode, in owner: PlannedType) -> PlannedType {
     let type = PlannedType(
-      .structure(node), sourceName: node.name, module: node.module, source: node.path, comment: node.summary)
+      .structure(node), sourceName: node.name, module: node.module, node: node, source: node.path, comment: node.summary
+    )
     owner.add(type)
     fill(type, of: node)
     return type
@@ -73,7 +74,8 @@ struct Planner {
 
   private func planOperation(_ node: SchemaNode, in owner: PlannedType) {
     let type = PlannedType(
-      .operation(node), sourceName: node.name, module: node.module, source: node.path, comment: node.summary)
+      .operation(node), sourceName: node.name, module: node.module, node: node, source: node.path, comment: node.summary
+    )
     owner.add(type)
     for body in node.children where body.kind == .input || body.kind == .output {
       _ = planStructure(body, in: type)
@@ -115,7 +117,7 @@ struct Planner {
 
   private func planChoice(_ node: SchemaNode, in owner: PlannedType, fields: inout [SchemaNode]) -> PlannedType {
     let type = PlannedType(
-      .choice(node), sourceName: node.name, module: node.module,
+      .choice(node), sourceName: node.name, module: node.module, node: node,
       source: "\(node.path) (choice)", comment: node.summary)
     owner.add(type)
     for branch in node.children where selection.includes(branch) {
@@ -131,11 +133,11 @@ struct Planner {
     guard let only = nodes.first else { return nil }
     if nodes.count == 1, only.kind != .choice {
       let member = planMember(only, in: choice, fields: &fields)
-      return PlannedMember(node: branch, content: member.content, fields: member.fields)
+      return PlannedMember(node: branch, contentNode: only, content: member.content, fields: member.fields)
     }
     let first = fields.count
     let type = PlannedType(
-      .caseStructure(branch), sourceName: branch.name, module: branch.module,
+      .caseStructure(branch), sourceName: branch.name, module: branch.module, node: branch,
       source: "\(branch.path) (case)", comment: branch.summary)
     choice.add(type)
     for node in nodes { type.members.append(planMember(node, in: type, fields: &fields)) }

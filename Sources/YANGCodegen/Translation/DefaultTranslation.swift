@@ -22,8 +22,8 @@ extension Translator {
     case .bits(let set): bitsLiteral(set, type)
     case .identity(let identity):
       caseName(type) { kind in
-        guard case .identity(_, let values) = kind else { return nil }
-        return zip(values, caseNames.identities(values)).first { $0.0 == identity }?.1
+        guard case .identity(let bases, let values) = kind else { return nil }
+        return zip(values, caseNames.identities(values, of: bases)).first { $0.0 == identity }?.1
       }
     case .union(let member, let inner): unionLiteral(member, inner, type)
     case .instanceIdentifier, .sealed: nil

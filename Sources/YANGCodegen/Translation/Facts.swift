@@ -31,9 +31,7 @@ enum Facts {
   }
 
   static func member(_ member: PlannedMember) -> String {
-    // A direct case's node is its one data node.
-    var node = member.node
-    if node.kind == .case, let only = node.children.first, node.children.count == 1 { node = only }
+    let node = member.contentNode
     switch node.kind {
     case .leaf, .leafList: return leaf(node)
     case .container: return "Container `\(node.name)`\(status(node))."
@@ -46,9 +44,11 @@ enum Facts {
 
   /// A shared or nested type's source, with paths in code quotes.
   static func quoted(_ source: String) -> String {
-    let words = source.split(separator: " ", maxSplits: 1)
-    if words.count == 2, ["typedef", "identity"].contains(words[0]) { return "\(words[0]) `\(words[1])`" }
-    return "`\(source)`"
+    let parts = source.split(separator: ",", maxSplits: 1)
+    let words = (parts.first ?? "").split(separator: " ", maxSplits: 1)
+    let rest = parts.count > 1 ? "," + parts[1] : ""
+    if words.count == 2, ["typedef", "identity"].contains(words[0]) { return "\(words[0]) `\(words[1])`\(rest)" }
+    return "`\(parts.first ?? "")`\(rest)"
   }
 
   private static func leaf(_ node: SchemaNode) -> String {

@@ -5,7 +5,7 @@ import YANG
 /// Identityrefs: structs around the identity's name, with a constant for each identity that the modules know. A value
 /// that came from a module unknown here is kept.
 extension Translator {
-  func identity(_ type: PlannedType, _ values: [Identity]) -> Translated {
+  func identity(_ type: PlannedType, _ values: [Identity], of bases: [Identity]) -> Translated {
     var members: [Declaration] = [
       .property(
         PropertyDeclaration(
@@ -16,7 +16,7 @@ extension Translator {
           head: "init", parameters: [.init(name: "identity", type: .named("String"))],
           body: [.line("self.identity = identity")])),
     ]
-    for (name, value) in zip(caseNames.identities(values), values) {
+    for (name, value) in zip(caseNames.identities(values, of: bases), values) {
       let literal = Renderer.literal("\(value.module.name):\(value.name)")
       members.append(
         .property(

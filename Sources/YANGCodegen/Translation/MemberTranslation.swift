@@ -17,7 +17,7 @@ extension Translator {
       return need == .optional ? .optional(expression) : expression
     case .list(let type):
       let expression = TypeExpression.named(references.name(type, from: scope))
-      return member.node.keys.isEmpty ? .array(expression) : .generic("KeyedList", expression)
+      return member.contentNode.keys.isEmpty ? .array(expression) : .generic("KeyedList", expression)
     case .any: return .optional(.named("AnyContent"))
     case .choice(let type, let isRequired):
       let expression = TypeExpression.named(references.name(type, from: scope))
@@ -99,7 +99,7 @@ extension Translator {
       case .implied: return "try reader.container(\(field)) ?? \(references.name(type, from: scope))()"
       case .required: return "try reader.requiredContainer(\(field))"
       }
-    case .list: return member.node.keys.isEmpty ? "try reader.entries(\(field))" : "try reader.list(\(field))"
+    case .list: return member.contentNode.keys.isEmpty ? "try reader.entries(\(field))" : "try reader.list(\(field))"
     case .any: return "reader.any(\(field))"
     case .choice(let type, let isRequired):
       let read = "\(references.name(type, from: scope))(from: reader)"

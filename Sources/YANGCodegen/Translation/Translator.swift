@@ -56,7 +56,7 @@ struct Translator {
     case .enumeration(let values): translated = enumeration(type, values)
     case .bits(let values): translated = bits(type, values)
     case .union(let plan): translated = union(type, plan)
-    case .identity(_, let values): translated = identity(type, values)
+    case .identity(let bases, let values): translated = identity(type, values, of: bases)
     }
     for child in type.children {
       let inner = translate(child)

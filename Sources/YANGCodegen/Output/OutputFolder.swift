@@ -1,0 +1,45 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Glibc
+
+/// Writes generated files, and only those that changed, so that a build does not compile what is the same.
+struct OutputFolder {
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  let path: String
+
+  /// Returns whether the file was written.
+  @discardableResult
+  func write(_ file: Generator.GeneratedFile) throws(Failure) -> Bool {
+    let target = path + "/" + file.name
+    let bytes = Array(file.text.utf8)
+    if (try? Self.read(target)) == bytes { return false }
+    let temporary = target + ".new"
+    guard let stream = fopen(temporary, "w") else { throw Self.failure("cannot write", temporary) }
+    let written = fwrite(bytes, 1, bytes.count, stream)
+    guard fclose(stream) == 0, written == bytes.count else { throw Self.failure("cannot write", temporary) }
+    guard rename(temporary, target) == 0 else { throw Self.failure("cannot write", target) }
+    return true
+  }
+
+  /// The whole of a file.
+  static func read(_ path: String) throws(Failure) -> [UInt8] {
+    guard let stream = fopen(path, "r") else { throw failure("cannot read", path) }
+    defer { fclose(stream) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = fread(&buffer, 1, buffer.count, stream)
+      if count == 0 { break }
+      bytes += buffer[..<count]
+    }
+    guard ferror(stream) == 0 else { throw failure("cannot read", path) }
+    return bytes
+  }
+
+  private static func failure(_ what: String, _ path: String) -> Failure {
+    Failure(description: "\(what) \(path): \(String(cString: strerror(errno)))")
+  }
+}
