@@ -29,6 +29,7 @@ let package = Package(
     .target(name: "Secrets", dependencies: ["COpenSSL"], swiftSettings: v6),
     .target(name: "Netlink", swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
+    .target(name: "YANGToSwift", dependencies: ["YANG"], swiftSettings: v6),
 
     // The simulated KME
     .target(name: "KMESimulator", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
@@ -46,7 +47,7 @@ let package = Package(
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
-    .executableTarget(name: "YANGCodegen", dependencies: ["YANG"], swiftSettings: v6),
+    .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
@@ -55,7 +56,7 @@ let package = Package(
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
-    .testTarget(name: "YANGCodegenTests", dependencies: ["YANGCodegen"], swiftSettings: v6),
+    .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),

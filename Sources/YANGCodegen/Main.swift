@@ -2,6 +2,7 @@
 
 import Glibc
 import YANG
+import YANGToSwift
 
 /// The tool that the package's build plugin runs: compiles a folder of YANG modules and writes Swift types.
 @main

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import YANGCodegen
+@testable import YANGToSwift
 
 @Suite struct ConfigurationParserTests {
   @Test func everyKeyword() {

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import YANGCodegen
+@testable import YANGToSwift
 
 @Suite struct SpellingTests {
   private let spelling = Spelling(acronyms: ["HTTP", "ID", "IPv4", "TLS", "PSK", "KaY"])

@@ -3,16 +3,18 @@
 import Glibc
 
 /// Writes generated files, and only those that changed, so that a build does not compile what is the same.
-struct OutputFolder {
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+public struct OutputFolder {
+  public struct Failure: Error, CustomStringConvertible {
+    public let description: String
   }
 
   let path: String
 
+  public init(path: String) { self.path = path }
+
   /// Returns whether the file was written.
   @discardableResult
-  func write(_ file: Generator.GeneratedFile) throws(Failure) -> Bool {
+  public func write(_ file: Generator.GeneratedFile) throws(Failure) -> Bool {
     let target = path + "/" + file.name
     let bytes = Array(file.text.utf8)
     if (try? Self.read(target)) == bytes { return false }
@@ -25,7 +27,7 @@ struct OutputFolder {
   }
 
   /// The whole of a file.
-  static func read(_ path: String) throws(Failure) -> [UInt8] {
+  public static func read(_ path: String) throws(Failure) -> [UInt8] {
     guard let stream = fopen(path, "r") else { throw failure("cannot read", path) }
     defer { fclose(stream) }
     var bytes: [UInt8] = []

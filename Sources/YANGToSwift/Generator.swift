@@ -9,10 +9,10 @@ import YANG
 ///                         Plan ── Namer ──▶ Plan, named        names, collisions
 ///                         Plan ── Translator ──▶ [SourceFile]  declarations
 ///                 [SourceFile] ── Renderer ──▶ [GeneratedFile] text
-struct Generator {
-  struct GeneratedFile: Equatable {
-    var name: String
-    var text: String
+public struct Generator {
+  public struct GeneratedFile: Equatable, Sendable {
+    public var name: String
+    public var text: String
   }
 
   /// Holds shared types of modules that have no file of their own.
@@ -22,8 +22,13 @@ struct Generator {
   /// The Swift module that the files will be compiled in.
   let swiftModule: String
 
+  public init(configuration: Configuration, swiftModule: String) {
+    self.configuration = configuration
+    self.swiftModule = swiftModule
+  }
+
   /// All files, or what is wrong.
-  func generate(_ schema: Schema) -> (files: [GeneratedFile], diagnostics: [Diagnostic]) {
+  public func generate(_ schema: Schema) -> (files: [GeneratedFile], diagnostics: [Diagnostic]) {
     let spelling = Spelling(acronyms: configuration.acronyms)
     let namespaceNames = NamespaceNames(configuration: configuration, spelling: spelling)
 

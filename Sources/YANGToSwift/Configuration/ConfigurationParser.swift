@@ -8,13 +8,13 @@
 ///     acronyms WORD…                words with a spelling of their own
 ///     namespace PATTERN REPLACEMENT how a module's name is shortened
 ///     name PATH SWIFTNAME           a name chosen by hand
-struct ConfigurationParser {
-  var file: String
-  private(set) var diagnostics: [Diagnostic] = []
+public struct ConfigurationParser {
+  private let file: String
+  public private(set) var diagnostics: [Diagnostic] = []
 
-  init(file: String) { self.file = file }
+  public init(file: String) { self.file = file }
 
-  mutating func parse(_ text: String) -> Configuration {
+  public mutating func parse(_ text: String) -> Configuration {
     var configuration = Configuration()
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }.map(String.init)

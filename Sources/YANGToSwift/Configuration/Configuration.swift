@@ -1,16 +1,16 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 /// What of the schema becomes Swift, and how names are spelt: the content of a generator configuration file.
-struct Configuration: Equatable {
+public struct Configuration: Equatable, Sendable {
   /// Something that the file asks for.
-  enum Want: Equatable {
+  public enum Want: Equatable, Sendable {
     /// Every top-level node, rpc and notification of a module.
     case module(String)
     /// The subtree at a schema path, `/module:a/b`.
     case subtree(String)
 
     /// The module whose file the types go to: the one that the path starts in.
-    var module: String {
+    public var module: String {
       switch self {
       case .module(let name): return name
       case .subtree(let path):
@@ -22,9 +22,9 @@ struct Configuration: Equatable {
 
   /// How the names of some modules become the names of their Swift namespaces: a pattern with at most one `*`, and
   /// a replacement in which `*` is what the pattern's `*` matched.
-  struct NamespaceRule: Equatable {
-    var pattern: String
-    var replacement: String
+  public struct NamespaceRule: Equatable, Sendable {
+    public var pattern: String
+    public var replacement: String
 
     /// The replacement for a module's name, nil when the pattern does not match it.
     func apply(_ name: String) -> String? {
@@ -39,16 +39,18 @@ struct Configuration: Equatable {
     }
   }
 
-  var wants: [Want] = []
+  public var wants: [Want] = []
   /// Schema paths of subtrees that are left out of what is wanted.
-  var exclusions: [String] = []
+  public var exclusions: [String] = []
   /// Words with a spelling of their own, such as `IPv4`; matched without regard to case.
-  var acronyms: [String] = []
+  public var acronyms: [String] = []
   /// The first rule that matches decides.
-  var namespaceRules: [NamespaceRule] = []
+  public var namespaceRules: [NamespaceRule] = []
   /// Swift names chosen by hand, by schema path (or by module name for a namespace).
-  var names: [String: String] = [:]
+  public var names: [String: String] = [:]
+
+  public init() {}
 
   /// The modules that get a file of their own, without duplicates, sorted.
-  var modules: [String] { Set(wants.map(\.module)).sorted() }
+  public var modules: [String] { Set(wants.map(\.module)).sorted() }
 }

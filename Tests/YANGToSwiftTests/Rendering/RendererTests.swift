@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import YANGCodegen
+@testable import YANGToSwift
 
 @Suite struct RendererTests {
   private func render(_ declaration: Declaration) -> String {
