@@ -17,7 +17,7 @@ struct KMESim: ParsableCommand {
 
       One KME on a port of its own; others join it over a socket:
         kmesim serve --listen 127.0.0.1:10001 --local-id Alice --remote-id Bob \\
-          --psk-id router --psk-key-file psk.hex --network-listen /tmp/network.sock
+          --psk-id router --psk-key-file psk.hex --network-listen /run/kmesim/network.sock
 
       When it is ready it prints one line of JSON for each listener, such as
         {"instance":"A","address":"127.0.0.1","port":10001,"security":"psk"}

@@ -59,18 +59,23 @@ extension InstancePath: CustomStringConvertible {
   private func text(prefix: (Module) -> String) -> String {
     var text = ""
     for step in steps {
-      let stepPrefix = prefix(step.schema.module)
-      text += "/\(stepPrefix):\(step.schema.name)"
-      if step.schema.kind == .leafList, let value = step.keys.first {
-        text += "[.=\(Self.quoted(value.pathText(prefix: prefix)))]"
+      let schema = step.schema
+      text += "/\(prefix(schema.module)):\(schema.name)"
+      if schema.kind == .leafList, let value = step.keys.first {
+        text += "[.=\(Self.quoted(Self.text(of: value, schema, prefix)))]"
       } else {
-        for (key, value) in zip(step.schema.keys, step.keys) {
-          text += "[\(prefix(key.module)):\(key.name)=\(Self.quoted(value.pathText(prefix: prefix)))]"
+        for (key, value) in zip(schema.keys, step.keys) {
+          text += "[\(prefix(key.module)):\(key.name)=\(Self.quoted(Self.text(of: value, key, prefix)))]"
         }
       }
       if let place = step.place { text += "[\(place + 1)]" }
     }
     return text
+  }
+
+  /// Without a sealer secrets do not show.
+  private static func text(of value: Value, _ leaf: SchemaNode, _ prefix: (Module) -> String) -> String {
+    leaf.type?.canonicalText(of: value, prefix: prefix) ?? ""
   }
 
   /// A literal in single quotes, else in double quotes. A text with both kinds, which an instance-identifier cannot
@@ -80,17 +85,5 @@ extension InstancePath: CustomStringConvertible {
     if !text.contains("\"") { return "\"\(text)\"" }
     let parts = text.split(separator: "'", omittingEmptySubsequences: false).map { "'\($0)'" }
     return "concat(" + parts.joined(separator: ",\"'\",") + ")"
-  }
-}
-
-extension Value {
-  /// The text of a value within a path. Secrets, which no path should hold, do not show.
-  fileprivate func pathText(prefix: (Module) -> String) -> String {
-    switch self {
-    case .identity(let identity): "\(prefix(identity.module)):\(identity.name)"
-    case .union(_, let value): value.pathText(prefix: prefix)
-    case .sealed: "(secret)"
-    default: lexicalText { prefix($0) }
-    }
   }
 }

@@ -17,7 +17,7 @@ public struct ValueReader: Sendable {
     self.stored = stored
   }
 
-  /// The value that `text` stands for at a leaf or leaf-list. `namespace` says what a prefix stands for.
+  /// The value that `text` stands for at a leaf or leaf-list. `namespace` says what a prefix (empty: none) stands for.
   func read(
     _ text: UnsafeBufferPointer<UInt8>, for leaf: SchemaNode, at path: () -> InstancePath,
     namespace: (String) -> String?
@@ -25,6 +25,24 @@ public struct ValueReader: Sendable {
     guard let type = leaf.type else {
       throw DatastoreError(.operationFailed, path: path(), message: "\(leaf.path) has no type")
     }
-    return try read(text, type, leaf, path, namespace)
+    do throws(ValueError) {
+      return try type.parse(
+        utf8: text, resolvePrefix: { namespace($0).flatMap { schema.module(namespace: $0) } }, sealer: sealer,
+        existing: existing(text, type, path))
+    } catch {
+      throw DatastoreError(
+        .invalidValue, appTag: error.appTag, path: path(), message: "\(leaf.name): \(error)",
+        info: [("bad-element", leaf.name)])
+    }
+  }
+
+  /// The stored secret that a text may refer to.
+  private func existing(
+    _ text: UnsafeBufferPointer<UInt8>, _ type: SchemaType, _ path: () -> InstancePath
+  ) -> Sealed? {
+    guard type.secretEncoding == .opaque, let stored, text.starts(with: Sealer.opaquePrefix.utf8),
+      case .sealed(let sealed)? = stored.node(at: path())?.leafValue
+    else { return nil }
+    return sealed
   }
 }

@@ -8,15 +8,15 @@ extension HTTPRequestParser {
 
     /// Parses the bytes before the empty line.
     init(_ bytes: ArraySlice<UInt8>, limits: Limits) throws(HTTPParseError) {
-      guard bytes.count <= limits.head else {
-        throw HTTPParseError(.headersTooLarge, "the header exceeds \(limits.head) bytes")
-      }
-      var lines = bytes.split(separator: .lineFeed, omittingEmptySubsequences: false)[...].map { line in
-        line.last == .carriageReturn ? line.dropLast() : line
-      }
+      // Every line feed has its carriage return before it, or the end of the head would not have been found.
+      var lines = bytes.split(separator: .lineFeed, omittingEmptySubsequences: false)
+      for index in lines.indices.dropLast() { lines[index] = lines[index].dropLast() }
       let requestLine = lines.removeFirst()
       guard requestLine.count <= limits.requestLine else {
         throw HTTPParseError(.targetTooLong, "the request line exceeds \(limits.requestLine) bytes")
+      }
+      guard bytes.count <= limits.head else {
+        throw HTTPParseError(.headersTooLarge, "the header exceeds \(limits.head) bytes")
       }
       let (method, target, isVersion11) = try Self.parse(requestLine: requestLine)
       guard lines.count <= limits.headerFields else {

@@ -25,6 +25,7 @@ public struct HTTPRequestParser: Sendable {
   /// The bytes received and not yet consumed.
   public private(set) var buffer: [UInt8] = []
   private let limits: Limits
+  private var hasBegun = false
   private var searched = 0
   private var head: Head?
   private var failure: HTTPParseError?
@@ -33,9 +34,6 @@ public struct HTTPRequestParser: Sendable {
   public init(limits: Limits = Limits()) {
     self.limits = limits
   }
-
-  /// Whether a request has begun and is not complete.
-  public var isInsideRequest: Bool { head != nil || !buffer.isEmpty }
 
   /// Takes bytes as they came from the connection.
   public mutating func append(_ bytes: some Sequence<UInt8>) {
@@ -61,6 +59,7 @@ public struct HTTPRequestParser: Sendable {
       head = try Head(buffer[..<end], limits: limits)
       buffer.removeFirst(end + 4)
       searched = 0
+      hasBegun = false
     }
     guard let complete = head, buffer.count >= complete.bodyLength else { return nil }
     head = nil
@@ -73,9 +72,11 @@ public struct HTTPRequestParser: Sendable {
   /// Where the empty line begins that ends the head; remembers how far it looked, so that a head sent byte by byte
   /// costs no more than one sent at once.
   private mutating func endOfHead() throws(HTTPParseError) -> Int? {
-    // RFC 9112 section 2.2: a server ignores at least one empty line before the request line.
-    if searched == 0 && buffer.count >= 2 && buffer[0] == .carriageReturn && buffer[1] == .lineFeed {
-      buffer.removeFirst(2)
+    if !hasBegun {
+      // RFC 9112 section 2.2: a server ignores at least one empty line before the request line.
+      guard buffer.count >= 2 else { return nil }
+      if buffer[0] == .carriageReturn && buffer[1] == .lineFeed { buffer.removeFirst(2) }
+      hasBegun = true
     }
     var index = searched
     while index < buffer.count {

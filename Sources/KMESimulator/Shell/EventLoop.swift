@@ -57,6 +57,12 @@ final class EventLoop {
     _ = control(EPOLL_CTL_DEL, descriptor, id, [])
   }
 
+  /// Drops all handlers and timers, and with them what they hold.
+  func forgetAll() {
+    handlers = [:]
+    timers = TimerQueue()
+  }
+
   @discardableResult
   func schedule(after delay: Duration, _ action: @escaping () -> Void) -> TimerQueue.Token {
     timers.schedule(at: now + delay, action)

@@ -28,6 +28,7 @@ final class ServerConnection {
   private let idleLimit: Duration
   private var phase = Phase.handshaking
   private var parser = HTTPRequestParser()
+  private var isProgressing = false
   private var output: [UInt8] = []
   private var outputSent = 0
   private var byteInterval: Duration?
@@ -106,6 +107,10 @@ final class ServerConnection {
 
   /// Goes on until the socket blocks or an answer is waited for.
   private func progress() {
+    // An answer given from within `onRequest` comes back here; the loop below it goes on with the answer.
+    guard !isProgressing else { return }
+    isProgressing = true
+    defer { isProgressing = false }
     while true {
       let step: TransportResult
       switch phase {

@@ -36,6 +36,7 @@ final class Service {
     loop.run()
     for connection in connections.values { connection.close() }
     for link in links.values { link.close() }
+    loop.forgetAll()
   }
 
   // MARK: Accepting

@@ -165,8 +165,10 @@ extension Compiler {
   }
 
   private func index(_ node: SchemaNode) {
+    // A node in a choice or case has its place among the data children of the data parent.
+    let isTransparent = node.kind == .choice || node.kind == .case
     for (position, child) in node.dataChildren.enumerated() {
-      child.position = position
+      if !isTransparent { child.position = position }
       node.childIndex[child.name, default: []].append(child)
     }
     if node.kind != .root {

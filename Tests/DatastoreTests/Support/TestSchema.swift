@@ -1,54 +1,31 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-@testable import YANG
+import YANG
 
-/// A schema built by hand, so that the tree is tested without the compiler.
+/// A small schema, written in Swift, compiled from the YANG text that follows from it: a module `test`, and a module
+/// `other` that adds the foreign nodes.
 struct TestSchema {
   let schema: Schema
-  let module: Module
-  let other: Module
 
   var root: SchemaNode { schema.root }
 
   init(_ top: [Item]) {
-    func module(_ name: String) -> Module {
-      Module(
-        name: name, namespace: "urn:test:\(name)", prefix: name == "test" ? "t" : "o", revision: nil,
-        isImplemented: true, yangVersion: .onePointOne, source: SourceText(file: "\(name).yang", bytes: []))
-    }
-    let modules = [module("test"), module("other")]
-    self.module = modules[0]
-    other = modules[1]
-    let location = SourceLocation(file: "test.yang", line: 1, column: 1)
-    let root = SchemaNode(kind: .root, name: "", module: modules[0], location: location)
-    var nodes: [SchemaNode] = [root]
-    func add(_ item: Item, to parent: SchemaNode, dataParent: SchemaNode) {
-      let node = SchemaNode(
-        kind: item.kind, name: item.name, module: item.isForeign ? modules[1] : modules[0], location: location)
-      node.id = nodes.count
-      nodes.append(node)
-      node.parent = parent
-      node.dataParent = dataParent
-      node.isConfig = parent.isConfig && !item.isState
-      node.hasPresence = item.hasPresence
-      node.isOrderedByUser = item.isOrderedByUser
-      if let base = item.base { node.type = SchemaType(base: base) }
-      item.adjust?(node)
-      parent.children.append(node)
-      let isData = node.kind != .choice && node.kind != .case
-      if isData {
-        node.position = dataParent.dataChildren.count
-        dataParent.dataChildren.append(node)
-        dataParent.childIndex[node.name, default: []].append(node)
+    var augments = ""
+    let body = top.map { $0.text(path: "", &augments) }.joined()
+    self.init(
+      test: "module test { yang-version 1.1; namespace urn:test:test; prefix t; \(body) }",
+      other: "module other { yang-version 1.1; namespace urn:test:other; prefix o; "
+        + "import test { prefix t; } \(augments) }")
+  }
+
+  /// Compiles the text of the two modules.
+  init(test: String, other: String = "module other { namespace urn:test:other; prefix o; }") {
+    do {
+      let sources = [("test", test), ("other", other)].map { name, text in
+        SourceText(file: "\(name).yang", bytes: Array(text.utf8))
       }
-      for child in item.children { add(child, to: node, dataParent: isData ? node : dataParent) }
-      if node.kind == .list {
-        node.keys = item.keys.map { key in node.dataChildren.first { $0.name == key }! }
-        for key in node.keys { key.isKey = true }
-      }
-    }
-    for item in top { add(item, to: root, dataParent: root) }
-    schema = Schema(modules: modules, root: root, nodes: nodes, rpcs: [], notifications: [])
+      schema = try Schema.compile(sources: sources).schema
+    } catch { fatalError("the test's schema does not compile: \(error)") }
   }
 
   /// The node at a path such as `a/b`.
@@ -66,7 +43,6 @@ struct TestSchema {
     var isState = false
     var isForeign = false
     var children: [Item] = []
-    var adjust: ((SchemaNode) -> Void)?
 
     var state: Item { with { $0.isState = true } }
     var foreign: Item { with { $0.isForeign = true } }
@@ -75,7 +51,24 @@ struct TestSchema {
       change(&copy)
       return copy
     }
-    func adjusted(_ adjust: @escaping (SchemaNode) -> Void) -> Item { with { $0.adjust = adjust } }
+
+    /// The statement in YANG. Foreign nodes become augments instead.
+    func text(path: String, _ augments: inout String) -> String {
+      let own = path + "/t:" + name
+      let keyword = kind == .leafList ? "leaf-list" : "\(kind)"
+      var body = base.map { " type \($0.rawValue);" } ?? ""
+      if !keys.isEmpty { body += " key '\(keys.joined(separator: " "))';" }
+      if hasPresence { body += " presence yes;" }
+      if isOrderedByUser { body += " ordered-by user;" }
+      if isState { body += " config false;" }
+      for child in children { body += " " + child.text(path: own, &augments) }
+      let statement = "\(keyword) \(name) {\(body) }"
+      if isForeign {
+        augments += " augment '\(path)' { \(statement) }"
+        return ""
+      }
+      return statement
+    }
   }
 }
 

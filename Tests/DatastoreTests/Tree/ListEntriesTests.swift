@@ -9,7 +9,7 @@ import YANG
   let schema = TestSchema([
     list("sorted", key: "id", [leaf("id", .uint32), leaf("text")]),
     list("ordered", key: "id", byUser: true, [leaf("id", .uint32), leaf("text")]),
-    list("keyless", [leaf("text")]),
+    list("keyless", [leaf("text")]).state,
     list("two", key: "a b", [leaf("a"), leaf("b", .int32), leaf("text")]),
   ])
 

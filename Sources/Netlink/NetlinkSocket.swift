@@ -1,0 +1,133 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Glibc
+
+/// A netlink socket for requests and their answers; it is closed when the value ends. Used by one thread at a time.
+struct NetlinkSocket: ~Copyable {
+  /// The protocols of netlink that are used here.
+  enum Family: Int32 {
+    case route = 0
+    case generic = 16
+  }
+
+  /// How long the kernel may take to answer, in seconds. It answers at once unless it is in trouble.
+  private static let answerTimeout = 5
+  /// The most messages in one answer.
+  private static let maximumMessages = 1 << 20
+  /// How often a dump is made again when a change disturbs it.
+  private static let maximumAttempts = 8
+  private static let bufferLength = 65_536
+
+  private let descriptor: Int32
+  private var sequence: UInt32 = 0
+
+  init(_ family: Family) throws(NetlinkError) {
+    descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
+    guard descriptor >= 0 else { throw .system(call: "socket", errorNumber: errno) }
+    var timeout = timeval(tv_sec: Self.answerTimeout, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    // Reasons in words, and filters that filter; older kernels do without.
+    var on: Int32 = 1
+    for option in [Self.extendedAcknowledge, Self.cappedAcknowledge, Self.strictChecking] {
+      setsockopt(descriptor, Self.netlinkLevel, option, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+  }
+
+  private static let netlinkLevel: Int32 = 270
+  private static let cappedAcknowledge: Int32 = 10
+  private static let extendedAcknowledge: Int32 = 11
+  private static let strictChecking: Int32 = 12
+
+  deinit { close(descriptor) }
+
+  /// Sends a request, made with the sequence number that `make` gets, and collects its answer.
+  mutating func exchange(
+    _ make: (UInt32) throws(NetlinkError) -> NetlinkMessage
+  ) throws(NetlinkError) -> [NetlinkMessage] {
+    for _ in 0..<Self.maximumAttempts {
+      sequence &+= 1
+      let request = try make(sequence)
+      try send(request)
+      var collector = NetlinkCollector(request: request, limit: Self.maximumMessages)
+      while !collector.isComplete { try collector.take(try receive()) }
+      if !collector.isInterrupted { return collector.messages }
+    }
+    throw .inconsistent
+  }
+
+  private func send(_ message: NetlinkMessage) throws(NetlinkError) {
+    let bytes = message.encoded
+    while true {
+      if Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count { return }
+      guard errno == EINTR else { throw .system(call: "send", errorNumber: errno) }
+    }
+  }
+
+  /// One datagram of the kernel.
+  private func receive() throws(NetlinkError) -> [UInt8] {
+    while true {
+      // sockaddr_nl: family and padding, port, groups.
+      var sender: (UInt32, UInt32, UInt32) = (0, 0, 0)
+      var buffer: [UInt8] = []
+      var failure: Int32 = 0
+      var length = 0
+      buffer = [UInt8](unsafeUninitializedCapacity: Self.bufferLength) { target, count in
+        var senderLength = socklen_t(MemoryLayout.size(ofValue: sender))
+        length = withUnsafeMutablePointer(to: &sender) { sender in
+          sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            recvfrom(descriptor, target.baseAddress, target.count, Int32(MSG_TRUNC), $0, &senderLength)
+          }
+        }
+        failure = errno
+        count = min(max(length, 0), target.count)
+      }
+      if length < 0 {
+        if failure == EINTR { continue }
+        if failure == EAGAIN { throw .timedOut }
+        throw .system(call: "recvfrom", errorNumber: failure)
+      }
+      guard length <= buffer.count else { throw .malformed("a datagram of \(length) bytes") }
+      if sender.1 == 0 { return buffer }  // other processes may send too; only the kernel is believed
+    }
+  }
+}
+
+/// Collects the messages that answer one request: until the end of a dump, an acknowledgement, or the one message.
+struct NetlinkCollector {
+  private let request: NetlinkMessage
+  private let limit: Int
+  private(set) var messages: [NetlinkMessage] = []
+  private(set) var isComplete = false
+  /// The tables changed during the dump; it has to be made again.
+  private(set) var isInterrupted = false
+
+  init(request: NetlinkMessage, limit: Int) {
+    self.request = request
+    self.limit = limit
+  }
+
+  /// Takes a datagram. The kernel's refusal is thrown.
+  mutating func take(_ datagram: [UInt8]) throws(NetlinkError) {
+    for message in try NetlinkMessage.decode(datagram) where message.sequence == request.sequence && !isComplete {
+      if message.flags.contains(.dumpInterrupted) { isInterrupted = true }
+      switch message.type {
+      case NetlinkMessage.Control.noOperation: continue
+      case NetlinkMessage.Control.error:
+        if let failure = try message.failure() { throw failure }
+        isComplete = true
+      case NetlinkMessage.Control.done:
+        var reader = NetlinkReader(message.payload[...])
+        if !message.payload.isEmpty, try reader.int32() < 0 {
+          throw try message.failure() ?? .malformed("the end of a dump")
+        }
+        isComplete = true
+      case NetlinkMessage.Control.overrun: throw .malformed("an overrun")
+      default:
+        guard messages.count < limit else { throw .malformed("more than \(limit) messages in an answer") }
+        messages.append(message)
+        let endsWithIt = !message.flags.contains(.multipart) && !request.flags.contains(.acknowledge)
+        if endsWithIt { isComplete = true }
+      }
+    }
+  }
+}
