@@ -40,7 +40,7 @@ extension Compiler {
     var node: Draft?
     for step in path.text.split(separator: "/") {
       guard let (prefix, name) = Identifier.reference(String(step)) else { return nil }
-      guard let module = path.scope.module(forPrefix: prefix) else {
+      guard let module = implementedModule(forPrefix: prefix, in: path.scope) else {
         if reports { reportUnknownPrefix(prefix ?? "", at: path.statement, in: path.scope) }
         return nil
       }

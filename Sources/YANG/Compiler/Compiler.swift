@@ -21,6 +21,7 @@ final class Compiler {
   var log = DiagnosticLog()
 
   var implemented: Set<ObjectIdentifier> = []
+  var implementedByName: [String: ParsedModule] = [:]
   var features: [ObjectIdentifier: Bool] = [:]
   var featuresInProgress: Set<ObjectIdentifier> = []
   var identities: [ObjectIdentifier: Identity] = [:]
@@ -47,6 +48,9 @@ final class Compiler {
   var conditionsByNode: [Int: [Draft.Condition]] = [:]
   var expressions: [ExpressionKey: XPath] = [:]
 
+  /// Modules that turned out to be needed: leafrefs or defaults lead into them, and they are not implemented.
+  var missing: Set<String> = []
+
   init(modules: [ParsedModule], selection: FeatureSelection) {
     parsed = modules
     self.selection = selection
@@ -61,6 +65,17 @@ final class Compiler {
     let schema = publish()
     resolveReferences(in: schema)
     return log.hasErrors ? nil : schema
+  }
+
+  /// The module that a prefix stands for where nodes and identities are meant: the implemented one of that name, even
+  /// if another revision is imported, since data is of the implemented revision only (RFC 7950 section 5.6.5).
+  func implementedModule(forPrefix prefix: String?, in scope: ParsedModule) -> ParsedModule? {
+    guard let module = scope.module(forPrefix: prefix) else { return nil }
+    return implemented.contains(ObjectIdentifier(module)) ? module : implementedByName[module.name] ?? module
+  }
+
+  func nodeModule(forPrefix prefix: String?, in scope: ParsedModule) -> Module? {
+    implementedModule(forPrefix: prefix, in: scope)?.compiled
   }
 
   var implementedModules: [ParsedModule] { parsed.filter { implemented.contains(ObjectIdentifier($0)) } }

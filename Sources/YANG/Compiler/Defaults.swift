@@ -42,13 +42,19 @@ extension Compiler {
   ) -> [Value] {
     var values: [Value] = []
     for source in sources {
+      var unimplemented: Set<String> = []
       do throws(ValueError) {
         let resolve: (String) -> Module? = { prefix in
           // Without a prefix a name is of the module the leaf is in, which for a grouping is not the file's own.
-          prefix.isEmpty ? node.module : source.scope.module(forPrefix: prefix)?.compiled
+          guard !prefix.isEmpty else { return node.module }
+          guard let module = self.nodeModule(forPrefix: prefix, in: source.scope) else { return nil }
+          if !module.isImplemented { unimplemented.insert(module.name) }
+          return module
         }
         values.append(try type.parse(source.text, resolvePrefix: resolve, sealer: nil))
       } catch {
+        // Values of an identityref are those of implemented modules.
+        missing.formUnion(unimplemented)
         // A leafref that leads nowhere has been reported; its values cannot be judged.
         guard error.kind != .unresolvedType else { continue }
         let name = type.typedefName ?? type.base.rawValue

@@ -25,30 +25,24 @@ extension Compiler {
     }
     while let module = pending.popLast() {
       guard implemented.insert(ObjectIdentifier(module)).inserted else { continue }
-      if names != nil { pending += modulesNeeded(by: module) }
+      implementedByName[module.name] = module
+      if names != nil { pending += modulesNeeded(by: module, latest) }
     }
   }
 
-  /// A module whose nodes another module augments, deviates or refers to is implemented too (RFC 7950 section 5.6.5).
-  private func modulesNeeded(by module: ParsedModule) -> [ParsedModule] {
+  /// A module whose nodes another module augments or deviates is implemented too (RFC 7950 section 5.6.5). What leafrefs
+  /// and defaults refer to is found in later stages: see `missing`.
+  private func modulesNeeded(by module: ParsedModule, _ latest: [String: ParsedModule]) -> [ParsedModule] {
     var needed: [ParsedModule] = []
     for file in [module] + module.submodules {
-      collectNeeds(of: file.statement, in: file, into: &needed)
+      for statement in file.statement.substatements
+      where statement.keyword == .augment || statement.keyword == .deviation {
+        for (prefix, imported) in file.imports where statement.text.contains("\(prefix):") {
+          needed.append(latest[imported.module.name] ?? imported.module)
+        }
+      }
     }
     return needed
-  }
-
-  private func collectNeeds(of statement: Statement, in file: ParsedModule, into needed: inout [ParsedModule]) {
-    for substatement in statement.substatements {
-      switch substatement.keyword {
-      case .augment, .deviation, .path:
-        for (prefix, imported) in file.imports where substatement.text.contains("\(prefix):") {
-          needed.append(imported.module)
-        }
-      default: break
-      }
-      collectNeeds(of: substatement, in: file, into: &needed)
-    }
   }
 
   private func makeModule(_ module: ParsedModule) {

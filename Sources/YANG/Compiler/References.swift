@@ -34,6 +34,7 @@ extension Compiler {
     }
     var walk = SchemaWalk(schema: schema, current: node)
     let found = walk.nodes(of: tree)
+    missing.formUnion(walk.unimplemented)
     let leafs = (found ?? []).filter { $0.kind == .leaf || $0.kind == .leafList }
     guard let target = leafs.first else {
       let problem = walk.deadEnds.first
@@ -76,11 +77,12 @@ extension Compiler {
   /// Parses an expression for a node: its prefixes are those of the file it is written in, a name without prefix is of
   /// the node's module (RFC 7950 section 6.4.1).
   private func parseExpression(_ expression: Scoped, for node: SchemaNode) -> XPath? {
-    let key = ExpressionKey(statement: ObjectIdentifier(expression.statement), module: ObjectIdentifier(node.module))
+    let module = Self.isInTypedef(expression.statement) ? expression.scope.owner.compiled ?? node.module : node.module
+    let key = ExpressionKey(statement: ObjectIdentifier(expression.statement), module: ObjectIdentifier(module))
     if let known = expressions[key] { return known }
     do throws(XPathError) {
-      let tree = try XPath.parse(expression.text, defaultModule: node.module) { prefix in
-        expression.scope.module(forPrefix: prefix)?.compiled
+      let tree = try XPath.parse(expression.text, defaultModule: module) { prefix in
+        self.nodeModule(forPrefix: prefix, in: expression.scope)
       }
       expressions[key] = tree
       return tree
@@ -88,6 +90,13 @@ extension Compiler {
       log.error(expression.statement, "'\(expression.text)' is not an XPath expression: \(error.message)")
       return nil
     }
+  }
+
+  /// The path of a typedef means the nodes of the module that defines the typedef, wherever it is used.
+  private static func isInTypedef(_ path: Statement) -> Bool {
+    var next = path.parent
+    while let around = next, around.keyword == .type { next = around.parent }
+    return next?.keyword == .typedef
   }
 
   private func resolveExpressions(of node: SchemaNode, in schema: Schema) {

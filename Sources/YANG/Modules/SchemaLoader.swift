@@ -49,7 +49,7 @@ public struct SchemaLoader {
   /// Loads all modules in the search paths; of a module with several revisions, the latest.
   public mutating func loadAll() {
     for name in files.byName.keys.sorted() {
-      guard let file = files.files(named: name).first, let module = parse(file), !module.isSubmodule else { continue }
+      guard let module = latest(of: files.files(named: name)), !module.isSubmodule else { continue }
       admit(module)
     }
   }
@@ -66,15 +66,18 @@ public struct SchemaLoader {
     for module in parsed where !module.isSubmodule { admit(module) }
   }
 
-  /// Loads the module of one file.
-  public mutating func load(file path: String) {
+  /// Loads the module of one file, or the module that the submodule in it belongs to. Returns the module's name, nil
+  /// when there is none.
+  @discardableResult
+  public mutating func load(file path: String) -> String? {
     let fileName = path.split(separator: "/").last.map(String.init) ?? path
-    guard let module = parse(ModuleFiles.file(path: path, fileName: fileName)) else { return }
-    guard !module.isSubmodule else {
-      if let owner = module.belongsTo { load(owner) }
-      return
+    guard let module = parse(ModuleFiles.file(path: path, fileName: fileName)) else { return nil }
+    if module.isSubmodule {
+      guard let owner = module.belongsTo, load(owner) else { return nil }
+      return owner
     }
     admit(module)
+    return module.name
   }
 
   // MARK: Finding and parsing
@@ -90,10 +93,20 @@ public struct SchemaLoader {
       }
       return nil
     }
+    return latest(of: candidates)
+  }
+
+  /// The module of the latest revision. A file whose name tells no revision must be read to know it.
+  private mutating func latest(of candidates: [ModuleFiles.File]) -> ParsedModule? {
+    guard candidates.count > 1 else { return candidates.first.flatMap { parse($0) } }
+    var best: ParsedModule?
     for file in candidates {
-      if let module = parse(file) { return module }
+      if let best, let revision = file.revision, revision <= best.revision ?? "" { continue }
+      guard let module = parse(file) else { continue }
+      if let best, module.revision ?? "" <= best.revision ?? "" { continue }
+      best = module
     }
-    return nil
+    return best
   }
 
   private mutating func parse(_ file: ModuleFiles.File) -> ParsedModule? {

@@ -15,11 +15,19 @@ public struct SchemaCompiler {
   public func compile(
     implementing: [String]? = nil, features: FeatureSelection = .all
   ) throws(YANGErrors) -> (schema: Schema, warnings: [YANGDiagnostic]) {
-    let compiler = Compiler(modules: loader.modules, selection: features)
-    compiler.log = loader.log
-    let schema = compiler.compile(implementing: implementing)
-    guard let schema else { throw YANGErrors(compiler.log.sorted) }
-    return (schema, compiler.log.sorted)
+    var implementing = implementing
+    while true {
+      let compiler = Compiler(modules: loader.modules, selection: features)
+      compiler.log = loader.log
+      let schema = compiler.compile(implementing: implementing)
+      // Each round implements at least one module more, so this ends.
+      if let names = implementing, !compiler.missing.isSubset(of: names) {
+        implementing = names + compiler.missing.subtracting(names).sorted()
+        continue
+      }
+      guard let schema else { throw YANGErrors(compiler.log.sorted) }
+      return (schema, compiler.log.sorted)
+    }
   }
 }
 

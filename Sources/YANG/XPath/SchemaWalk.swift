@@ -19,6 +19,8 @@ struct SchemaWalk {
   /// What `current()` returns.
   let current: SchemaNode
   private(set) var deadEnds: [DeadEnd] = []
+  /// Modules that paths lead into and that are not implemented.
+  private(set) var unimplemented: Set<String> = []
   private var touched: Set<SchemaNode> = []
   private var isUnbounded = false
 
@@ -274,6 +276,7 @@ struct SchemaWalk {
     case (.child, .name(let module, let name)):
       let names = Self.children(of: first).map(\.name)
       if let module, !module.isImplemented {
+        unimplemented.insert(module.name)
         deadEnds.append(DeadEnd(message: "module '\(module.name)' is not implemented, it has no nodes", hint: nil))
         return
       }
