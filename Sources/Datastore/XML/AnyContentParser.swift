@@ -45,7 +45,7 @@ final class AnyContentParser: XMLHandler {
   }
 
   func characters(_ text: UnsafeBufferPointer<UInt8>) throws(XMLError) {
-    appendEscaped(text, to: &xml, inAttribute: false)
+    appendXMLEscaped(text, to: &xml, inAttribute: false)
     try checkSize()
   }
 
@@ -67,7 +67,7 @@ final class AnyContentParser: XMLHandler {
 
   private func writeValue(_ value: UnsafeBufferPointer<UInt8>) {
     xml.append(contentsOf: Array("=\"".utf8))
-    appendEscaped(value, to: &xml, inAttribute: true)
+    appendXMLEscaped(value, to: &xml, inAttribute: true)
     xml.append(UInt8(ascii: "\""))
   }
 

@@ -1,7 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 /// Appends text with the characters escaped that XML gives a meaning, and those that parsers would change.
-func appendEscaped(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8], inAttribute: Bool) {
+func appendXMLEscaped(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8], inAttribute: Bool) {
   var start = 0
   for (index, byte) in text.enumerated() {
     // All that need care are below '?'.
