@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// The sockets are bound when the simulator is made, so ports are known before it runs; `run` serves them on the
 /// calling thread, `start` on one of its own, until `stop`. Faults and statistics can be reached from any thread, and
-/// over the control interface if the configuration has one.
+/// over the control interface if the configuration has one. What has been stopped is not started again: make a new one.
 public final class Simulator: Sendable {
   /// A listener of an instance.
   struct Door: Sendable {

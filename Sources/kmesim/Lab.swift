@@ -10,6 +10,8 @@ struct Lab: ParsableCommand {
       A's localSystemID is Alice and B's is Bob, unless told otherwise; each has the other as its remote system. \
       Without any security option both take the pre-shared key 'kmesim-lab', which everyone can read in this program: \
       identity 'lab', key 6b6d6573696d2d6c6162 in hexadecimal digits.
+
+      With certificates they also answer ETSI GS QKD 014; the client's certificate says which SAE it is.
       """)
 
   @Option(help: ArgumentHelp("Where A listens; port 0 for any free port.", valueName: "address:port"))
@@ -24,6 +26,16 @@ struct Lab: ParsableCommand {
   @Option(help: ArgumentHelp("B's localSystemID.", valueName: "id"))
   var bId = "Bob"
 
+  @Option(
+    name: .customLong("a-sae"),
+    help: ArgumentHelp("An SAE that A serves over ETSI GS QKD 014, as its certificate names it.", valueName: "name"))
+  var aSAEs = ["sae-a"]
+
+  @Option(
+    name: .customLong("b-sae"),
+    help: ArgumentHelp("An SAE that B serves over ETSI GS QKD 014, as its certificate names it.", valueName: "name"))
+  var bSAEs = ["sae-b"]
+
   @OptionGroup(title: "Security") var security: SecurityOptions
   @OptionGroup(title: "Control") var process: ProcessOptions
 
@@ -36,9 +48,13 @@ struct Lab: ParsableCommand {
       ? .psk([PreSharedKey(identity: "lab", source: .hexadecimal("6b6d6573696d2d6c6162"), hash: security.pskHash)])
       : try security.security()
     func instance(_ name: String, _ id: String, _ remote: String, _ address: Endpoint) -> InstanceConfiguration {
-      InstanceConfiguration(
+      var instance = InstanceConfiguration(
         name: name, localSystemID: id, remoteSystemIDs: [remote],
         listeners: [ListenerConfiguration(address: address, security: protection, tlsVersions: security.tlsVersions)])
+      let (own, others) = name == "A" ? (aSAEs, bSAEs) : (bSAEs, aSAEs)
+      instance.etsi = ETSIConfiguration(
+        kmeID: id, saes: own, peers: [ETSIConfiguration.Peer(kmeID: remote, systemID: remote, saes: others)])
+      return instance
     }
     try serve(
       Configuration(

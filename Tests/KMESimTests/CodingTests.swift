@@ -106,6 +106,12 @@ struct ConfigurationTests {
     #expect(try Configuration(json: encodeJSON(configuration)) == configuration)
   }
 
+  private static let noListener = #"{"local-system-id": "a", "remote-system-ids": ["b"], "listeners": []}"#
+
+  private static func listener(_ text: String) -> String {
+    noListener.replacingOccurrences(of: "[]", with: "[\(text)]")
+  }
+
   @Test(arguments: [
     ("{", "no JSON"),
     ("{}", "instances"),
@@ -119,15 +125,9 @@ struct ConfigurationTests {
     (#"{"instances": [$], "network": {}}"#, "exactly one"),
     (#"{"instances": [$], "network": {"join": "127.0.0.1:1"}}"#, "Unix socket"),
     (#"{"instances": [$], "faults": [{"kind": "refuse", "instance": "Z"}]}"#, "'Z'"),
-    (#"{"instances": [{"local-system-id": "a", "remote-system-ids": ["b"], "listeners": []}]}"#, "listeners"),
-    (
-      #"{"instances": [{"local-system-id": "a", "remote-system-ids": ["b"], "listeners": [{"address": "10.0.0.1:1", "plain": true}]}]}"#,
-      "loopback"
-    ),
-    (
-      #"{"instances": [{"local-system-id": "a", "remote-system-ids": ["b"], "listeners": [{"address": "127.0.0.1:1"}]}]}"#,
-      "exactly one"
-    ),
+    (#"{"instances": [\#(noListener)]}"#, "listeners"),
+    (#"{"instances": [\#(listener(#"{"address": "10.0.0.1:1", "plain": true}"#))]}"#, "loopback"),
+    (#"{"instances": [\#(listener(#"{"address": "127.0.0.1:1"}"#))]}"#, "exactly one"),
   ])
   func saysWhatIsWrong(_ text: String, _ reason: String) {
     let full = text.replacingOccurrences(of: "$", with: instance)

@@ -14,7 +14,7 @@ struct KeyStoreTests {
 
   @Test func deliversOnce() {
     var store = KeyStore(capacity: 4)
-    #expect(store.deposit("aB", entry(7), now: .zero) == true)
+    #expect(store.deposit([("aB", entry(7))], now: .zero) == true)
     #expect(store.take("ab", remoteSystemID: "Alice", now: .zero) == nil, "the letter case matters")
     #expect(store.take("aB", remoteSystemID: "Bob", now: .zero) == nil, "the remote system matters")
     #expect(store.take("aB", remoteSystemID: "Alice", now: .zero) == [7])
@@ -24,37 +24,37 @@ struct KeyStoreTests {
 
   @Test func keepsTheFirstOfTwoKeysWithOneIdentifier() {
     var store = KeyStore(capacity: 4)
-    #expect(store.deposit("a", entry(1), now: .zero) == true)
-    #expect(store.deposit("a", entry(2), now: .zero) == false)
+    #expect(store.deposit([("a", entry(1))], now: .zero) == true)
+    #expect(store.deposit([("a", entry(2))], now: .zero) == false)
     #expect(store.take("a", remoteSystemID: "Alice", now: .zero) == [1])
   }
 
   @Test func holdsAKeyBackUntilItIsAvailable() {
     var store = KeyStore(capacity: 4)
-    #expect(store.deposit("a", entry(1, availableFrom: 10), now: .zero) == true)
+    #expect(store.deposit([("a", entry(1, availableFrom: 10))], now: .zero) == true)
     #expect(store.take("a", remoteSystemID: "Alice", now: .seconds(9)) == nil)
     #expect(store.take("a", remoteSystemID: "Alice", now: .seconds(10)) == [1])
   }
 
   @Test func forgetsAKeyThatIsOutOfDate() {
     var store = KeyStore(capacity: 4)
-    #expect(store.deposit("a", entry(1, expires: 10), now: .zero) == true)
+    #expect(store.deposit([("a", entry(1, expires: 10))], now: .zero) == true)
     #expect(store.take("a", remoteSystemID: "Alice", now: .seconds(10)) == nil)
     #expect(store.count == 0 && store.expiredCount == 1)
   }
 
   @Test func isBoundedAndMakesRoomByForgetting() {
     var store = KeyStore(capacity: 2)
-    #expect(store.deposit("a", entry(1, expires: 10), now: .zero) == true)
-    #expect(store.deposit("b", entry(2, expires: 20), now: .zero) == true)
-    #expect(store.deposit("c", entry(3), now: .seconds(5)) == false)
-    #expect(store.deposit("c", entry(3), now: .seconds(15)) == true)
+    #expect(store.deposit([("a", entry(1, expires: 10))], now: .zero) == true)
+    #expect(store.deposit([("b", entry(2, expires: 20))], now: .zero) == true)
+    #expect(store.deposit([("c", entry(3))], now: .seconds(5)) == false)
+    #expect(store.deposit([("c", entry(3))], now: .seconds(15)) == true)
     #expect(store.identifiers == ["b", "c"])
   }
 
   @Test func erasesEverything() {
     var store = KeyStore(capacity: 2)
-    #expect(store.deposit("a", entry(1), now: .zero) == true)
+    #expect(store.deposit([("a", entry(1))], now: .zero) == true)
     store.removeAll()
     #expect(store.identifiers.isEmpty)
   }

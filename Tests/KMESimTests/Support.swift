@@ -71,7 +71,7 @@ final class LiveLab: Sendable {
   ) throws {
     let folder = try TemporaryFolder()
     let certificates = CertificateFolder(path: folder.path + "/certificates")
-    try certificates.write(servers: ["kme"], clients: ["sae"])
+    try certificates.write(servers: ["kme"], clients: ["sae", "sae-a", "sae-b"])
     let security: ListenerConfiguration.Security =
       switch protection {
       case .psk(let hash):

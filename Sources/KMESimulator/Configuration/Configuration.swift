@@ -52,6 +52,9 @@ public struct Configuration: Codable, Equatable, Sendable {
       throw SimulatorError(.configuration, "two instances have the same local-system-id")
     }
     for instance in instances { try instance.validate() }
+    guard faults.count <= FaultTable.capacity else {
+      throw SimulatorError(.configuration, "there are more than \(FaultTable.capacity) faults")
+    }
     for fault in faults {
       if let name = fault.instance, !instances.contains(where: { $0.name == name }) {
         throw SimulatorError(.configuration, "a fault names the instance '\(name)', which does not exist")

@@ -30,6 +30,12 @@ public struct InstanceConfiguration: Codable, Equatable, Sendable {
   public var keyLifetimeSeconds = 3_600
   /// How many keys may wait to be fetched.
   public var capacity = 10_000
+  /// How many keys its quantum link has in store when it starts; `nil` if keys never run out.
+  public var poolSize: Int?
+  /// How many keys come into the pool each second.
+  public var poolKeysPerSecond = 1
+  /// What it needs to answer ETSI GS QKD 014; `nil` if it does not.
+  public var etsi: ETSIConfiguration?
   /// Where it listens.
   public var listeners: [ListenerConfiguration]
 
@@ -47,6 +53,9 @@ public struct InstanceConfiguration: Codable, Equatable, Sendable {
     case keyIDLetters = "key-id-letters"
     case keyLifetimeSeconds = "key-lifetime-seconds"
     case capacity
+    case poolSize = "pool-size"
+    case poolKeysPerSecond = "pool-keys-per-second"
+    case etsi = "etsi-014"
     case listeners
   }
 
@@ -77,6 +86,9 @@ public struct InstanceConfiguration: Codable, Equatable, Sendable {
     try set(&keyIDLetters, .keyIDLetters)
     try set(&keyLifetimeSeconds, .keyLifetimeSeconds)
     try set(&capacity, .capacity)
+    poolSize = try container.decodeIfPresent(Int.self, forKey: .poolSize)
+    try set(&poolKeysPerSecond, .poolKeysPerSecond)
+    etsi = try container.decodeIfPresent(ETSIConfiguration.self, forKey: .etsi)
   }
 
   func validate() throws(SimulatorError) {
@@ -96,6 +108,9 @@ public struct InstanceConfiguration: Codable, Equatable, Sendable {
       (32...2_048).contains(keyIDBits) && keyIDBits % 8 == 0, "key-id-bits is not a multiple of 8 of 32 to 2048")
     try check((1...1_000_000_000).contains(keyLifetimeSeconds), "key-lifetime-seconds is not positive")
     try check((1...1_000_000).contains(capacity), "capacity is not 1 to 1000000")
+    try check((0...1_000_000).contains(poolSize ?? 0), "pool-size is not 0 to 1000000")
+    try check((0...1_000_000).contains(poolKeysPerSecond), "pool-keys-per-second is not 0 to 1000000")
+    try etsi?.validate(instance: name)
     try check((1...16).contains(listeners.count), "there are not 1 to 16 listeners")
     for listener in listeners { try listener.validate(instance: name) }
   }

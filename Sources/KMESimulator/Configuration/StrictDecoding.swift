@@ -16,11 +16,11 @@ extension Decoder {
   func strictContainer<Key: CodingKey & CaseIterable>(
     keyedBy type: Key.Type
   ) throws -> KeyedDecodingContainer<Key> {
-    let known = Set(Key.allCases.map(\.stringValue))
+    let known = Key.allCases.map(\.stringValue).sorted()
     for member in try container(keyedBy: AnyMember.self).allKeys where !known.contains(member.stringValue) {
       throw SimulatorError(
         .configuration,
-        "unknown member '\(member.stringValue)' at \(path(codingPath)); known are \(known.sorted().joined(separator: ", "))"
+        "unknown member '\(member.stringValue)' at \(path(codingPath)); known are \(known.joined(separator: ", "))"
       )
     }
     return try container(keyedBy: type)

@@ -29,12 +29,18 @@ struct KeyStore {
   /// The identifiers of the held keys, sorted.
   var identifiers: [String] { entries.keys.sorted() }
 
-  /// Lays a key in; false when the store is full or the identifier is taken.
-  mutating func deposit(_ identifier: String, _ entry: Entry, now: Duration) -> Bool {
-    if entries.count >= capacity { removeExpired(now: now) }
-    guard entries.count < capacity, entries[identifier] == nil else { return false }
-    entries[identifier] = entry
+  /// Lays keys in, all or none; false when the store is full or an identifier is taken.
+  mutating func deposit(_ new: [(id: String, entry: Entry)], now: Duration) -> Bool {
+    if entries.count + new.count > capacity { removeExpired(now: now) }
+    guard entries.count + new.count <= capacity, new.allSatisfy({ entries[$0.id] == nil }) else { return false }
+    for (id, entry) in new { entries[id] = entry }
     return true
+  }
+
+  /// For whom a key is held that can be fetched now.
+  func remoteSystemID(of identifier: String, now: Duration) -> String? {
+    guard let entry = entries[identifier], entry.availableFrom <= now, entry.expires > now else { return nil }
+    return entry.remoteSystemID
   }
 
   /// Takes a key out. Identifiers are compared byte by byte: another letter case is another key.

@@ -1,13 +1,13 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// The content of a 200 answer, before it is written as JSON, so that faults can change it member by member.
+/// The content of a 200 answer of SKIP.
 enum SKIPAnswer: Equatable {
   case capabilities(Capabilities)
   case key(id: String, key: [UInt8])
   case entropy([UInt8])
 
   /// The answer's JSON body.
-  func body(letters: Hexadecimal.LetterCase, deformation: Deformation?) -> [UInt8] {
+  func body(letters: Hexadecimal.LetterCase, deformation: CallAnswer.Deformation?) -> [UInt8] {
     var text = JSONText()
     text.object { text in
       switch self {
@@ -30,16 +30,7 @@ enum SKIPAnswer: Equatable {
         if deformation != .missingMember { text.member("minentropy", bytes.count * 8) }
       }
     }
-    return deformation == .malformedJSON ? Array(text.bytes.dropLast()) + Array(",]".utf8) : text.bytes
-  }
-
-  /// Ways in which a body can be wrong although the rest of the answer is right.
-  enum Deformation: Equatable {
-    case malformedJSON
-    case wrongTypes
-    case missingMember
-    case oddDigits
-    case notHexadecimal
+    return text.bytes
   }
 }
 
@@ -51,7 +42,7 @@ struct Capabilities: Equatable {
   var localSystemID: String
   var remoteSystemIDs: [String]
 
-  func write(to text: inout JSONText, _ deformation: SKIPAnswer.Deformation?) {
+  func write(to text: inout JSONText, _ deformation: CallAnswer.Deformation?) {
     if deformation == .wrongTypes {
       text.member("entropy", offersEntropy ? "yes" : "no")
     } else {

@@ -15,21 +15,10 @@ enum SKIPRequest: Equatable {
   /// The longest system identifier taken, in bytes. Implementations have to take 32.
   static let longestSystemID = 255
 
-  /// Which call a path names, before anything else is checked: even a wrong request is counted under its call.
-  static func call(of path: [String]) -> Call {
-    switch path.first {
-    case "capabilities" where path.count == 1: .capabilities
-    case "key" where path.count == 1: .key
-    case "key" where path.count == 2: .keyByID
-    case "entropy" where path.count == 1: .entropy
-    default: .unknown
-    }
-  }
-
-  init(_ request: HTTPRequest) throws(SKIPFailure) {
-    let call = Self.call(of: request.path)
-    guard call != .unknown else { throw SKIPFailure(404, "no such path") }
-    guard request.method == "GET" else { throw SKIPFailure(405, "only GET is allowed") }
+  init(_ request: HTTPRequest) throws(CallFailure) {
+    let call = Call(path: request.path)
+    guard call != .unknown else { throw CallFailure(404, "no such path") }
+    guard request.method == "GET" else { throw CallFailure(405, "only GET is allowed") }
     switch call {
     case .key:
       self = .newKey(
@@ -38,7 +27,7 @@ enum SKIPRequest: Equatable {
       let identifier = request.path[1]
       guard !identifier.isEmpty, identifier.utf8.count <= Self.longestKeyID,
         identifier.utf8.allSatisfy({ Hexadecimal.digit($0) != nil })
-      else { throw SKIPFailure(400, "the key identifier is not a hexadecimal string") }
+      else { throw CallFailure(400, "the key identifier is not a hexadecimal string") }
       self = .keyByID(identifier, remoteSystemID: try Self.remoteSystemID(request))
     case .entropy:
       self = .entropy(minimumBits: try Self.number(request, parameter: "minentropy"))
@@ -47,31 +36,20 @@ enum SKIPRequest: Equatable {
     }
   }
 
-  private static func remoteSystemID(_ request: HTTPRequest) throws(SKIPFailure) -> String {
+  private static func remoteSystemID(_ request: HTTPRequest) throws(CallFailure) -> String {
     let values = request.values(ofParameter: "remoteSystemID")
     guard values.count == 1, let value = values.first, !value.isEmpty, value.utf8.count <= longestSystemID else {
-      throw SKIPFailure(400, "the parameter remoteSystemID is missing, repeated, empty or too long")
+      throw CallFailure(400, "the parameter remoteSystemID is missing, repeated, empty or too long")
     }
     return value
   }
 
-  private static func number(_ request: HTTPRequest, parameter: String) throws(SKIPFailure) -> Int? {
+  private static func number(_ request: HTTPRequest, parameter: String) throws(CallFailure) -> Int? {
     let values = request.values(ofParameter: parameter)
     guard let text = values.first else { return nil }
     guard values.count == 1, (1...7).contains(text.utf8.count),
       text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int(text), number > 0
-    else { throw SKIPFailure(400, "the parameter \(parameter) is not a positive number") }
+    else { throw CallFailure(400, "the parameter \(parameter) is not a positive number") }
     return number
-  }
-}
-
-/// An answer of a KME other than 200, with a text for its body.
-struct SKIPFailure: Error, Equatable {
-  var status: Int
-  var message: String
-
-  init(_ status: Int, _ message: String) {
-    self.status = status
-    self.message = message
   }
 }

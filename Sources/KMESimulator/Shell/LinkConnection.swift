@@ -4,8 +4,8 @@ import Glibc
 
 /// A connection between two processes of one QKD network: messages as lines of JSON, in both directions.
 final class LinkConnection {
-  /// The longest line, in bytes; a key of 65536 bits takes 16384 digits.
-  static let lineLimit = 65_536
+  /// The longest line, in bytes; 128 keys of 65536 bits take two million digits.
+  static let lineLimit = 4_194_304
   /// How much may wait to be sent, in bytes, before the link is given up.
   static let outputLimit = 16_777_216
 

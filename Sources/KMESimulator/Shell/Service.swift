@@ -150,7 +150,7 @@ final class Service {
   // MARK: Other processes of the network
 
   @discardableResult
-  private func openLink(_ descriptor: Int32) -> LinkConnection {
+  private func openLink(_ descriptor: Int32, onClose: @escaping () -> Void = {}) -> LinkConnection {
     let link = LinkConnection(id: loop.makeID(), loop: loop, descriptor: descriptor)
     links[link.id] = link
     link.onMessage = { [weak self] link, message in
@@ -161,6 +161,7 @@ final class Service {
     link.onClose = { [weak self] link in
       self?.links[link.id] = nil
       self?.simulator.state.withLock { $0.forget(link: link.id) }
+      onClose()
     }
     link.start()
     link.send(simulator.state.withLock { $0.greeting })
@@ -185,12 +186,7 @@ final class Service {
       _ = retry()
       return
     }
-    let link = openLink(descriptor)
+    let link = openLink(descriptor) { _ = retry() }
     simulator.state.withLock { $0.sharing.hub = link.id }
-    let forget = link.onClose
-    link.onClose = { link in
-      forget?(link)
-      _ = retry()
-    }
   }
 }

@@ -3,8 +3,8 @@
 import COpenSSL
 
 // OpenSSL's three callbacks for external pre-shared keys. In TLS 1.2 the identity comes with the client's key exchange;
-// in TLS 1.3 with the hello, where the key is also bound to a hash. Which hash the client means shows only in the length
-// of its binder, so the hello is looked at first and the cipher suites narrowed to that hash: a suite of the other hash
+// in TLS 1.3 with the hello, where the key is also bound to a hash. Which hash the client means shows only in the
+// length of its binder, so the hello is looked at first and the cipher suites narrowed to that hash: a suite of the other hash
 // would make OpenSSL ignore the key.
 
 /// The session object behind an SSL pointer.

@@ -66,7 +66,7 @@ struct AnswerShape: Equatable {
 
   private(set) var delay = Duration.zero
   private(set) var replacement: Replacement?
-  private(set) var deformation: SKIPAnswer.Deformation?
+  private(set) var deformation: CallAnswer.Deformation?
   private(set) var keyDamage = KeyDamage()
   private(set) var synchronisation = Synchronisation.prompt
   private var hasEmptyBody = false

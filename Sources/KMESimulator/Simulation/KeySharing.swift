@@ -1,18 +1,23 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// A key on its way from the KME that made it to the KME of the remote system.
+/// A key with its identifier.
+struct SharedKey: Equatable {
+  var id: String
+  var bytes: [UInt8]
+}
+
+/// Keys on their way from the KME that made it to the KME of the remote system.
 struct KeyShare: Equatable {
   /// Names this delivery, over all processes.
   var token: String
-  /// The localSystemID of the KME that made the key.
+  /// Under which name the receiver keeps them: for SKIP, the localSystemID of the KME that made them.
   var from: String
-  /// The localSystemID of the KME that is to hold it.
+  /// The localSystemID of the KME that is to hold them.
   var to: String
-  var keyID: String
-  var key: [UInt8]
-  /// How long after its arrival the key may be fetched.
+  var keys: [SharedKey]
+  /// How long after their arrival they may be fetched.
   var availableIn = Duration.zero
-  /// How long it may be fetched.
+  /// How long they may be fetched.
   var lifetime: Duration
 }
 
@@ -20,9 +25,9 @@ struct KeyShare: Equatable {
 enum LinkMessage: Equatable {
   /// The local system identifiers that the sender serves.
   case systems([String])
-  /// A key for one of the receiver's systems.
+  /// Keys for one of the receiver's systems.
   case share(KeyShare)
-  /// Whether a key was taken in.
+  /// Whether the keys were taken in.
   case outcome(token: String, accepted: Bool)
 }
 
@@ -38,7 +43,9 @@ struct KeySharing {
 
   /// A client's request whose answer waits for the outcome of a delivery.
   struct Waiting {
-    var answer: SKIPAnswer
+    var answer: CallAnswer
+    var keyCount: Int
+    var failure: CallFailure
     var shape: AnswerShape
     var context: Simulation.Context
     var deadline: Duration
@@ -75,13 +82,16 @@ extension Simulation {
   /// The greeting for a new link.
   var greeting: LinkMessage { .systems(instances.map(\.configuration.localSystemID)) }
 
-  /// Puts a key into the store of an instance of this process, or names the link that leads to its system.
+  /// Puts keys into the store of an instance of this process, all or none, or names the link that leads to its system.
   mutating func deliver(_ share: KeyShare, now: Duration, from origin: UInt64? = nil) -> Delivery {
     if let index = instances.firstIndex(where: { $0.configuration.localSystemID == share.to }) {
-      let entry = KeyStore.Entry(
-        remoteSystemID: share.from, key: share.key, availableFrom: now + share.availableIn,
-        expires: now + share.lifetime)
-      return instances[index].store.deposit(share.keyID, entry, now: now) ? .accepted : .refused
+      let entries = share.keys.map { key in
+        let entry = KeyStore.Entry(
+          remoteSystemID: share.from, key: key.bytes, availableFrom: now + share.availableIn,
+          expires: now + share.lifetime)
+        return (key.id, entry)
+      }
+      return instances[index].store.deposit(entries, now: now) ? .accepted : .refused
     }
     guard sharing.waiting.count + sharing.relays.count < KeySharing.capacity,
       let link = sharing.routes[share.to] ?? sharing.hub, link != origin
@@ -131,10 +141,7 @@ extension Simulation {
   }
 
   private mutating func conclude(_ waiting: KeySharing.Waiting, accepted: Bool) -> [Effect] {
-    guard accepted else {
-      let failure = SKIPFailure(500, "the remote system's KME cannot be reached or takes no key")
-      return finish(failure: failure, waiting.shape, waiting.context)
-    }
-    return finishNewKey(waiting.answer, waiting.shape, waiting.context)
+    guard accepted else { return finish(failure: waiting.failure, waiting.shape, waiting.context) }
+    return finishNewKeys(waiting.answer, count: waiting.keyCount, waiting.shape, waiting.context)
   }
 }

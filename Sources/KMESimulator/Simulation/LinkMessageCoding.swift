@@ -17,8 +17,14 @@ extension LinkMessage {
         text.member("token", share.token)
         text.member("from", share.from)
         text.member("to", share.to)
-        text.member("keyID", share.keyID)
-        text.member("key", plain: Hexadecimal.encode(share.key))
+        text.array("keys") { text in
+          for key in share.keys {
+            text.object { text in
+              text.member("id", key.id)
+              text.member("key", plain: Hexadecimal.encode(key.bytes))
+            }
+          }
+        }
         text.member("availableIn", share.availableIn.milliseconds)
         text.member("lifetime", share.lifetime.milliseconds)
       case .outcome(let token, let accepted):
@@ -38,13 +44,19 @@ extension LinkMessage {
       guard let systems = form.systems else { return nil }
       self = .systems(systems)
     case "share":
-      guard let token = form.token, let from = form.from, let to = form.to, let keyID = form.keyID,
-        let key = form.key.flatMap({ Hexadecimal.decode($0.utf8) }), let availableIn = form.availableIn,
-        let lifetime = form.lifetime, keyID.utf8.count <= SKIPRequest.longestKeyID
+      guard let token = form.token, let from = form.from, let to = form.to, let forms = form.keys,
+        let availableIn = form.availableIn, let lifetime = form.lifetime
       else { return nil }
+      var keys: [SharedKey] = []
+      for key in forms {
+        guard let bytes = Hexadecimal.decode(key.key.utf8), key.id.utf8.count <= SKIPRequest.longestKeyID else {
+          return nil
+        }
+        keys.append(SharedKey(id: key.id, bytes: bytes))
+      }
       self = .share(
         KeyShare(
-          token: token, from: from, to: to, keyID: keyID, key: key, availableIn: .milliseconds(availableIn),
+          token: token, from: from, to: to, keys: keys, availableIn: .milliseconds(availableIn),
           lifetime: .milliseconds(lifetime)))
     case "outcome":
       guard let token = form.token, let accepted = form.accepted else { return nil }
@@ -59,11 +71,15 @@ extension LinkMessage {
     var token: String?
     var from: String?
     var to: String?
-    var keyID: String?
-    var key: String?
+    var keys: [Key]?
     var availableIn: Int?
     var lifetime: Int?
     var accepted: Bool?
+
+    struct Key: Decodable {
+      var id: String
+      var key: String
+    }
   }
 }
 

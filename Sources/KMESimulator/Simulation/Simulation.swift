@@ -21,11 +21,13 @@ struct Simulation {
   struct Instance {
     let configuration: InstanceConfiguration
     var store: KeyStore
+    var pool: KeyPool
     var statistics = Statistics()
 
     init(_ configuration: InstanceConfiguration) {
       self.configuration = configuration
       store = KeyStore(capacity: configuration.capacity)
+      pool = KeyPool(size: configuration.poolSize, keysPerSecond: configuration.poolKeysPerSecond)
     }
 
     func knows(remoteSystem id: String) -> Bool {
@@ -88,7 +90,7 @@ struct Simulation {
   /// Takes a request and answers it, at once or later.
   mutating func handle(_ request: HTTPRequest, _ context: Context) -> [Effect] {
     var context = context
-    let call = SKIPRequest.call(of: request.path)
+    let call = Call(path: request.path)
     instances[context.instance].statistics.count(call)
     context.log = record(request, call, context)
     let struck = faults.strike(call, of: instances[context.instance].configuration.name)
@@ -101,25 +103,24 @@ struct Simulation {
     case .response(let response): return finish(response, shape, context)
     case nil: break
     }
-    do throws(SKIPFailure) {
-      return try answer(SKIPRequest(request), shape, context)
+    do throws(CallFailure) {
+      return try call.isETSI
+        ? answer(ETSIRequest(request), shape, context) : answer(SKIPRequest(request), shape, context)
     } catch {
       return finish(failure: error, shape, context)
     }
   }
 
-  /// Sends what the SKIP answer says, in the shape that the faults give it.
-  mutating func finish(_ answer: SKIPAnswer, _ shape: AnswerShape, _ context: Context) -> [Effect] {
+  /// Sends what the answer says, in the shape that the faults give it.
+  mutating func finish(_ answer: CallAnswer, _ shape: AnswerShape, _ context: Context) -> [Effect] {
     let configuration = instances[context.instance].configuration
     let body = answer.body(letters: configuration.keyLetters, deformation: shape.deformation)
     return finish(HTTPResponse(status: 200, body: body), shape, context)
   }
 
   /// Sends an error answer.
-  mutating func finish(failure: SKIPFailure, _ shape: AnswerShape, _ context: Context) -> [Effect] {
-    var response = HTTPResponse.failure(failure.status, failure.message)
-    if failure.status == 405 { response.headers.append(HeaderField("Allow", "GET")) }
-    return finish(response, shape, context)
+  mutating func finish(failure: CallFailure, _ shape: AnswerShape, _ context: Context) -> [Effect] {
+    finish(failure.response, shape, context)
   }
 
   private mutating func finish(_ response: HTTPResponse, _ shape: AnswerShape, _ context: Context) -> [Effect] {
