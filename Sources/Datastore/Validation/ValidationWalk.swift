@@ -1,0 +1,281 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import YANG
+
+/// Compares two trees and evaluates the constraints that the difference can have changed.
+///
+/// On an instance that is new, all rules are evaluated. A change below an instance that is in both trees triggers the
+/// rules that read what changed, at the nearest instance that holds both (the rule's apex for that reading); there they
+/// are evaluated for all their owners below, once, when the walk leaves it.
+struct ValidationWalk {
+  /// What is done with rules that fail.
+  enum Purpose {
+    case validation
+    /// Only `when` conditions matter, and the instances that fail are collected.
+    case conditions
+  }
+
+  private struct Frame {
+    let node: XPathNode
+    var triggered: [Int] = []
+  }
+
+  private let table: ConstraintTable
+  private let purpose: Purpose
+  private var frames: [Frame] = []
+  private(set) var errors: [DatastoreError] = []
+  private(set) var failingConditions: [(node: XPathNode, condition: String)] = []
+  private var seen: Set<Finding> = []
+  private var hasChanges = false
+
+  private struct Finding: Hashable {
+    let rule: Int
+    let path: String
+  }
+
+  init(table: ConstraintTable, purpose: Purpose = .validation) {
+    self.table = table
+    self.purpose = purpose
+  }
+
+  private var isFull: Bool { errors.count >= Validator.maximumErrors }
+
+  // MARK: Doors
+
+  /// Checks what differs between two trees, of which the old one is valid.
+  mutating func compare(_ old: InteriorNode, _ new: InteriorNode) {
+    let root = XPathNode(root: new)
+    visit(old, new, root)
+    guard hasChanges else { return }
+    for rule in table.unboundedRules { evaluate(rule, below: root) }
+  }
+
+  /// Checks a whole tree, or the body of an operation below `node`.
+  mutating func checkAll(_ node: XPathNode) {
+    guard let interior = node.interior else { return }
+    enter(interior, node)
+  }
+
+  // MARK: Differences
+
+  private mutating func visit(_ old: InteriorNode, _ new: InteriorNode, _ node: XPathNode) {
+    if old === new || isFull { return }
+    frames.append(Frame(node: node))
+    let (oldSlots, newSlots) = (old.slots, new.slots)
+    var (oldIndex, newIndex) = (0, 0)
+    while oldIndex < oldSlots.count || newIndex < newSlots.count {
+      let oldSlot = oldIndex < oldSlots.count ? oldSlots[oldIndex] : nil
+      let newSlot = newIndex < newSlots.count ? newSlots[newIndex] : nil
+      let position = min(oldSlot?.position ?? .max, newSlot?.position ?? .max)
+      let before = oldSlot?.position == position ? oldSlot?.node : nil
+      let after = newSlot?.position == position ? newSlot?.node : nil
+      if before != nil { oldIndex += 1 }
+      if after != nil { newIndex += 1 }
+      let child = new.schema.dataChildren[Int(position)]
+      switch (before, after) {
+      case (let before?, let after?): if !before.isIdentical(to: after) { change(child, before, after, in: node) }
+      case (nil, let after?): create(child, after, in: node)
+      case (let before?, nil): delete(child, before, in: node)
+      case (nil, nil): break
+      }
+    }
+    guard let frame = frames.popLast() else { return }
+    for rule in frame.triggered { evaluate(rule, below: frame.node) }
+  }
+
+  private mutating func change(_ child: SchemaNode, _ old: DataNode, _ new: DataNode, in parent: XPathNode) {
+    switch (old, new) {
+    case (.container(let old), .container(let new)):
+      visit(old, new, XPathNode(parent: parent, schema: child, content: .interior(new)))
+    case (.list(let old), .list(let new)): change(child, old, new, in: parent)
+    default:
+      guard old != new else { return }
+      trigger(child, comes: true, goes: true)
+      check(child, new, in: parent)
+    }
+  }
+
+  private mutating func change(
+    _ list: SchemaNode, _ old: ListEntries, _ new: ListEntries, in parent: XPathNode
+  ) {
+    guard !list.keys.isEmpty else {
+      delete(list, .list(old), in: parent)
+      return create(list, .list(new), in: parent)
+    }
+    var pairs: [EntryPair] = []
+    ListComparison.forEachDifference(old, new) { pairs.append($0) }
+    for pair in pairs {
+      switch (pair.old, pair.new) {
+      case (let old?, let new?):
+        // An entry that moved comes with the same object on both sides.
+        if old === new { trigger(list, comes: true, goes: true) }
+        visit(old, new, XPathNode(parent: parent, schema: list, content: .interior(new)))
+      case (nil, let new?): createEntry(new, in: parent)
+      case (let old?, nil): leave(list, old)
+      case (nil, nil): break
+      }
+    }
+  }
+
+  private mutating func create(_ child: SchemaNode, _ node: DataNode, in parent: XPathNode) {
+    switch node {
+    case .container(let interior):
+      trigger(child, comes: true, goes: false)
+      enter(interior, XPathNode(parent: parent, schema: child, content: .interior(interior)))
+    case .list(let entries): for entry in entries { createEntry(entry, in: parent) }
+    case .leaf, .leafList, .any:
+      // A default that was in use is so no more.
+      trigger(child, comes: true, goes: ImplicitNodes.isPossible(child))
+      check(child, node, in: parent)
+    }
+  }
+
+  private mutating func createEntry(_ entry: InteriorNode, in parent: XPathNode) {
+    trigger(entry.schema, comes: true, goes: false)
+    enter(entry, XPathNode(parent: parent, schema: entry.schema, content: .interior(entry)))
+  }
+
+  private mutating func delete(_ child: SchemaNode, _ node: DataNode, in parent: XPathNode) {
+    switch node {
+    case .container(let interior): leave(child, interior)
+    case .list(let entries): for entry in entries { leave(child, entry) }
+    case .leaf, .leafList, .any: trigger(child, comes: false, goes: true)
+    }
+    // What is implicit in its place has its rules too.
+    guard purpose == .validation, let interior = parent.interior,
+      table.facts[parent.schema.id].implicitChildren.contains(child)
+    else { return }
+    enterImplicit(child, interior, parent)
+  }
+
+  // MARK: Whole subtrees
+
+  /// A subtree that is new: all its rules hold or fail, and it can matter to others.
+  private mutating func enter(_ interior: InteriorNode, _ node: XPathNode) {
+    let facts = table.facts[interior.schema.id]
+    let escapes = facts.leastApexDepth < frames.count
+    guard facts.hasRulesBelow || escapes, !isFull else { return }
+    for rule in facts.rules { evaluate(rule, at: node) }
+    for slot in interior.slots {
+      let child = interior.schema.dataChildren[Int(slot.position)]
+      let childFacts = table.facts[child.id]
+      let childEscapes = childFacts.leastApexDepth < frames.count
+      guard childFacts.hasRulesBelow || childEscapes else { continue }
+      if childEscapes {
+        trigger(child, comes: true, goes: ImplicitNodes.isPossible(child) && child.kind != .container)
+      }
+      switch slot.node {
+      case .container(let inner): enter(inner, XPathNode(parent: node, schema: child, content: .interior(inner)))
+      case .list(let entries):
+        for entry in entries { enter(entry, XPathNode(parent: node, schema: child, content: .interior(entry))) }
+      case .leaf, .leafList, .any: check(child, slot.node, in: node)
+      }
+    }
+    guard purpose == .validation else { return }
+    for child in facts.implicitChildren where interior[position: child.position] == nil {
+      enterImplicit(child, interior, node)
+    }
+  }
+
+  /// The rules on a node that exists without being in the tree (RFC 7950 section 7.5.3: they hold for each node of the
+  /// accessible tree).
+  private mutating func enterImplicit(_ child: SchemaNode, _ interior: InteriorNode, _ parent: XPathNode) {
+    guard table.library.implicit.exists(child, in: parent, interior) else { return }
+    switch child.kind {
+    case .container:
+      let empty = InteriorNode(schema: child)
+      enter(empty, XPathNode(parent: parent, schema: child, content: .interior(empty)))
+    case .leafList: check(child, .leafList(child.defaults), in: parent)
+    default: if let value = child.defaults.first { check(child, .leaf(value), in: parent) }
+    }
+  }
+
+  /// A subtree that is gone can matter to others.
+  private mutating func leave(_ schema: SchemaNode, _ interior: InteriorNode) {
+    trigger(schema, comes: false, goes: true)
+    guard table.facts[schema.id].leastApexDepth < frames.count else { return }
+    for slot in interior.slots {
+      let child = schema.dataChildren[Int(slot.position)]
+      guard table.facts[child.id].leastApexDepth < frames.count else { continue }
+      switch slot.node {
+      case .container(let inner): leave(child, inner)
+      case .list(let entries): for entry in entries { leave(child, entry) }
+      case .leaf, .leafList, .any: trigger(child, comes: false, goes: true)
+      }
+    }
+  }
+
+  // MARK: Rules
+
+  /// Notes the rules that read a node that came, went or changed.
+  private mutating func trigger(_ node: SchemaNode, comes: Bool, goes: Bool) {
+    hasChanges = true
+    for reader in table.facts[node.id].readers {
+      guard goes || !reader.onRemovalOnly, reader.apexDepth < frames.count,
+        frames[reader.apexDepth].node.schema === reader.apex
+      else { continue }
+      if !frames[reader.apexDepth].triggered.contains(reader.rule) {
+        frames[reader.apexDepth].triggered.append(reader.rule)
+      }
+    }
+  }
+
+  /// The rules on a leaf, leaf-list or anydata.
+  private mutating func check(_ child: SchemaNode, _ node: DataNode, in parent: XPathNode) {
+    let rules = table.facts[child.id].rules
+    guard !rules.isEmpty else { return }
+    let instances: [XPathNode] =
+      switch node {
+      case .leaf(let value): [XPathNode(parent: parent, schema: child, content: .leaf(value))]
+      case .any(let content): [XPathNode(parent: parent, schema: child, content: .any(content))]
+      case .leafList(let values):
+        values.enumerated().map { XPathNode(parent: parent, schema: child, content: .leaf($1), place: $0) }
+      case .container, .list: []
+      }
+    for instance in instances {
+      for rule in rules { evaluate(rule, at: instance) }
+    }
+  }
+
+  /// Evaluates a rule for all its owners below an instance.
+  private mutating func evaluate(_ rule: Int, below node: XPathNode) {
+    let owner = table.rules[rule].owner
+    var chain: [SchemaNode] = []
+    var next = owner
+    while next !== node.schema {
+      chain.append(next)
+      guard let above = next.dataParent else { return }
+      next = above
+    }
+    evaluate(rule, along: chain.reversed()[...], from: node)
+  }
+
+  private mutating func evaluate(_ rule: Int, along chain: ArraySlice<SchemaNode>, from node: XPathNode) {
+    guard !isFull else { return }
+    guard let child = chain.first else { return evaluate(rule, at: node) }
+    guard let interior = node.interior else { return }
+    var instances: [XPathNode] = []
+    let environment = XPathEnvironment(current: node, implicit: table.library.implicit)
+    _ = XPathAxes.instances(of: child, in: node, interior, environment) {
+      instances.append($0)
+      return false
+    }
+    for instance in instances { evaluate(rule, along: chain.dropFirst(), from: instance) }
+  }
+
+  private mutating func evaluate(_ number: Int, at node: XPathNode) {
+    guard !isFull else { return }
+    let rule = table.rules[number]
+    if purpose == .conditions {
+      guard case .when = rule.kind, let failing = table.library.implicit.failingWhen(node) else { return }
+      if seen.insert(Finding(rule: number, path: node.path.description)).inserted {
+        failingConditions.append((node, failing.source))
+      }
+      return
+    }
+    let found = RuleEvaluation(table: table, node: node).violations(of: rule)
+    for error in found where !isFull {
+      if seen.insert(Finding(rule: number, path: error.path?.description ?? "")).inserted { errors.append(error) }
+    }
+  }
+}
