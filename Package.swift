@@ -57,7 +57,7 @@ let package = Package(
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
-    .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
+    .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], exclude: ["References"], swiftSettings: v6),
     .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
