@@ -95,6 +95,10 @@ struct EditApplication {
     guard let first = group.first else { return }
     let schema = first.schema
     let existing = node[position: schema.position]
+    if group.contains(where: \.isWholeRemoval) {
+      node = node.replacing(position: schema.position, with: nil)
+      return
+    }
     switch schema.kind {
     case .list:
       let old = existing?.entries ?? ListEntries(schema: schema)

@@ -46,6 +46,11 @@ public final class EditNode: Sendable {
     self.edits = edits
   }
 
+  /// Says "remove" of a list or leaf-list without naming an entry: all of them are to go.
+  var isWholeRemoval: Bool {
+    operation == .remove && (schema.kind == .list && plain == nil || schema.kind == .leafList && content == nil)
+  }
+
   /// The key values of a list entry, the value of a leaf-list entry.
   var keys: [Value] {
     switch schema.kind {
