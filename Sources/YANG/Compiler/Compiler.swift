@@ -6,7 +6,9 @@
 /// 2. `Expansion`: the node drafts of each module, groupings expanded (`Uses`).
 /// 3. `Augments`, then `Deviations`: modules change each other's drafts.
 /// 4. `Publication`: drafts become schema nodes; types are resolved (`TypeResolution`), the tree is linked.
-/// 5. `References`: leafrefs, XPath expressions, keys and defaults, which need the whole tree.
+/// 5. `References` and `Defaults`: leafrefs, XPath expressions, unique and defaults, which need the whole tree.
+///
+/// `StatementChecks` and `UnusedDefinitions` look at what the stages do not come by.
 ///
 /// Each stage reports what is wrong and goes on with what it can, so that one run finds all errors.
 final class Compiler {
@@ -31,7 +33,12 @@ final class Compiler {
   /// One draft of kind root per implemented module, by the module.
   var roots: [ObjectIdentifier: Draft] = [:]
   var draftCount = 0
+  /// Lowered by tests.
+  var maximumNodes = YANGLimits.schemaNodes
   var activeGroupings: [Statement] = []
+  var usedGroupings: Set<ObjectIdentifier> = []
+  /// True while nodes are made only to check a grouping that nothing uses.
+  var isTentative = false
 
   /// Resolved `type` and `typedef` statements.
   var resolvedTypes: [ObjectIdentifier: ResolvedType] = [:]
@@ -39,6 +46,7 @@ final class Compiler {
   var builtInTypes: [SchemaType.Base: SchemaType] = [:]
   /// Every type made, kept so that object identifiers stay unique.
   var types: [SchemaType] = []
+  var finishedTypeCount = 0
   /// The path statements of leafref types.
   var leafrefPaths: [ObjectIdentifier: Scoped] = [:]
 
@@ -59,11 +67,13 @@ final class Compiler {
   /// The schema, nil when there are errors; `log` has them.
   func compile(implementing names: [String]?) -> Schema? {
     prepareModules(implementing: names)
+    checkStatements()
     for module in implementedModules { expandModule(module) }
     applyAugments()
     applyDeviations()
     let schema = publish()
     resolveReferences(in: schema)
+    checkUnusedDefinitions()
     return log.hasErrors ? nil : schema
   }
 

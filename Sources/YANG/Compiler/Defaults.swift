@@ -42,19 +42,10 @@ extension Compiler {
   ) -> [Value] {
     var values: [Value] = []
     for source in sources {
-      var unimplemented: Set<String> = []
-      do throws(ValueError) {
-        let resolve: (String) -> Module? = { prefix in
-          // Without a prefix a name is of the module the leaf is in, which for a grouping is not the file's own.
-          guard !prefix.isEmpty else { return node.module }
-          guard let module = self.nodeModule(forPrefix: prefix, in: source.scope) else { return nil }
-          if !module.isImplemented { unimplemented.insert(module.name) }
-          return module
-        }
-        values.append(try type.parse(source.text, resolvePrefix: resolve, sealer: nil))
-      } catch {
-        // Values of an identityref are those of implemented modules.
-        missing.formUnion(unimplemented)
+      switch value(source, of: type, in: node.module) {
+      case .success(let value):
+        values.append(value)
+      case .failure(let error):
         // A leafref that leads nowhere has been reported; its values cannot be judged.
         guard error.kind != .unresolvedType else { continue }
         let name = type.typedefName ?? type.base.rawValue
@@ -64,6 +55,35 @@ extension Compiler {
       }
     }
     return values
+  }
+
+  /// Why the text is not a value of the type, nil when it is one.
+  func problem(with text: Scoped, of type: SchemaType, in module: Module) -> String? {
+    guard case .failure(let error) = value(text, of: type, in: module), error.kind != .unresolvedType else {
+      return nil
+    }
+    return error.expected ?? error.message
+  }
+
+  private func value(_ text: Scoped, of type: SchemaType, in module: Module) -> Result<Value, ValueError> {
+    if type.valueType.base == .empty { return .failure(ValueError(.lexical, "a type empty can have no default")) }
+    var unimplemented: Set<String> = []
+    do throws(ValueError) {
+      let value = try type.parse(
+        text.text,
+        resolvePrefix: { prefix in
+          // Without a prefix a name is of the module the leaf is in, which for a grouping is not the file's own.
+          guard !prefix.isEmpty else { return module }
+          guard let named = self.nodeModule(forPrefix: prefix, in: text.scope) else { return nil }
+          if !named.isImplemented { unimplemented.insert(named.name) }
+          return named
+        }, sealer: nil)
+      return .success(value)
+    } catch {
+      // Values of an identityref are those of implemented modules.
+      missing.formUnion(unimplemented)
+      return .failure(error)
+    }
   }
 
   private func resolveDefaultCase(of choice: SchemaNode, _ draft: Draft) {

@@ -67,10 +67,8 @@ extension Compiler {
   /// Counts a node against the bounds.
   private func claimNode(_ statement: Statement, below parent: Draft) -> Bool {
     draftCount += 1
-    guard draftCount <= YANGLimits.schemaNodes else {
-      if draftCount == YANGLimits.schemaNodes + 1 {
-        log.error(statement, "the schema has more than \(YANGLimits.schemaNodes) nodes")
-      }
+    guard draftCount <= maximumNodes else {
+      if draftCount == maximumNodes + 1 { log.error(statement, "the schema has more than \(maximumNodes) nodes") }
       return false
     }
     guard parent.depth < YANGLimits.schemaDepth else {

@@ -167,6 +167,7 @@ extension Compiler {
         hint: NearestName.hint(name, among: module.identities.keys.sorted()))
       return nil
     }
+    checkStatus(of: statement, in: scope, refersTo: definition)
     return identities[ObjectIdentifier(definition.statement)]
   }
 

@@ -25,16 +25,7 @@ extension Compiler {
         }
       }
     }
-    for node in nodes { linkData(node) }
-    root.dataChildren = dataChildren(of: root)
-    for node in rpcs + notifications { node.dataParent = root }
-    index(root)
-    for node in nodes where node !== root && node.isInterior {
-      // Keys come first, so they are found before the children are put in order.
-      resolveKeys(of: node)
-      node.dataChildren = dataChildren(of: node)
-      index(node)
-    }
+    link(nodes, root)
     checkNames(of: root.dataChildren + rpcs + notifications)
     let compiled = parsed.compactMap(\.compiled).sorted {
       ($0.name, $0.revision ?? "") < ($1.name, $1.revision ?? "")
@@ -42,6 +33,26 @@ extension Compiler {
     let schema = Schema(modules: compiled, root: root, nodes: nodes, rpcs: rpcs, notifications: notifications)
     for type in types { type.schema = schema }
     return schema
+  }
+
+  /// The nodes of a grouping that nothing uses, for checking only.
+  func publishTentatively(_ draft: Draft, below root: SchemaNode) {
+    register(root, draft: nil)
+    guard let top = publish(draft, below: root, isConfig: true, inOperation: false) else { return }
+    root.children = [top]
+    link(nodes, root)
+  }
+
+  private func link(_ nodes: [SchemaNode], _ root: SchemaNode) {
+    for node in nodes { linkData(node) }
+    root.dataChildren = dataChildren(of: root)
+    index(root)
+    for node in nodes where node !== root && node.isInterior {
+      // Keys come first, so they are found before the children are put in order.
+      resolveKeys(of: node)
+      node.dataChildren = dataChildren(of: node)
+      index(node)
+    }
   }
 
   private func register(_ node: SchemaNode, draft: Draft?) {
@@ -171,9 +182,9 @@ extension Compiler {
       if !isTransparent { child.position = position }
       node.childIndex[child.name, default: []].append(child)
     }
-    if node.kind != .root {
-      checkNames(of: node.dataChildren + node.children.filter { $0.kind == .action || $0.kind == .notification })
-    }
+    guard node.kind != .root else { return }
+    checkNames(of: node.dataChildren + node.children.filter { $0.kind == .action || $0.kind == .notification })
+    if node.children.contains(where: { $0.kind == .choice || $0.kind == .case }) { checkNames(of: node.children) }
   }
 
   /// Siblings have different names, through all choices and cases (RFC 7950 section 6.2.1).
@@ -195,7 +206,7 @@ extension Compiler {
   private func resolveKeys(of node: SchemaNode) {
     guard node.kind == .list, let draft = drafts[node.id] else { return }
     guard let key = draft.key else {
-      if node.isConfig, !isInOperation(node) {
+      if node.isConfig, !isTentative, !isInOperation(node) {
         log.error(draft.source.statement, "the list '\(node.name)' needs a key, since it is configuration")
       }
       return

@@ -5,12 +5,18 @@ extension Compiler {
   func resolveReferences(in schema: Schema) {
     for node in nodes { resolveLeafrefs(of: node, in: schema) }
     for node in nodes { checkLeafrefCircle(node) }
-    for type in types { type.finish() }
+    finishTypes()
     for node in nodes {
       resolveExpressions(of: node, in: schema)
       resolveUniques(of: node)
     }
     for node in nodes { resolveDefaults(of: node) }
+  }
+
+  /// Builds the indexes of types made since the last call.
+  func finishTypes() {
+    for type in types[finishedTypeCount...] { type.finish() }
+    finishedTypeCount = types.count
   }
 
   // MARK: Leafrefs
@@ -25,13 +31,7 @@ extension Compiler {
     guard type.base == .leafref, let path = leafrefPaths[ObjectIdentifier(type)],
       let use = drafts[node.id]?.type?.statement
     else { return }
-    guard let tree = parseExpression(path, for: node) else { return }
-    guard LeafrefPath.isAllowed(tree) else {
-      log.error(
-        path.statement, "'\(path.text)' is not a path of a leafref",
-        hint: "steps are 'name', '..' and key comparisons (RFC 7950 section 9.9.2)")
-      return
-    }
+    guard let tree = parseLeafrefPath(path, for: node) else { return }
     var walk = SchemaWalk(schema: schema, current: node)
     let found = walk.nodes(of: tree)
     missing.formUnion(walk.unimplemented)
@@ -51,6 +51,17 @@ extension Compiler {
     }
     type.path = XPathExpression(source: path.text, tree: tree, reads: walk.reads())
     type.leafrefTarget = target
+  }
+
+  func parseLeafrefPath(_ path: Scoped, for node: SchemaNode) -> XPath? {
+    guard let tree = parseExpression(path, for: node) else { return nil }
+    guard LeafrefPath.isAllowed(tree) else {
+      log.error(
+        path.statement, "'\(path.text)' is not a path of a leafref",
+        hint: "steps are 'name', '..' and key comparisons (RFC 7950 section 9.9.2)")
+      return nil
+    }
+    return tree
   }
 
   private func checkLeafrefCircle(_ node: SchemaNode) {
@@ -76,7 +87,7 @@ extension Compiler {
 
   /// Parses an expression for a node: its prefixes are those of the file it is written in, a name without prefix is of
   /// the node's module (RFC 7950 section 6.4.1).
-  private func parseExpression(_ expression: Scoped, for node: SchemaNode) -> XPath? {
+  func parseExpression(_ expression: Scoped, for node: SchemaNode) -> XPath? {
     let module = Self.isInTypedef(expression.statement) ? expression.scope.owner.compiled ?? node.module : node.module
     let key = ExpressionKey(statement: ObjectIdentifier(expression.statement), module: ObjectIdentifier(module))
     if let known = expressions[key] { return known }
@@ -132,7 +143,7 @@ extension Compiler {
 
   // MARK: Unique
 
-  private func resolveUniques(of node: SchemaNode) {
+  func resolveUniques(of node: SchemaNode) {
     guard let draft = drafts[node.id] else { return }
     for unique in draft.uniques {
       var leafs: [SchemaNode] = []

@@ -28,6 +28,7 @@ extension Compiler {
     guard let typedef = findTypedef(statement, in: use.scope) else {
       return ResolvedType(type: builtInType(.string), defaultValue: nil, units: nil)
     }
+    checkStatus(of: statement, in: use.scope, refersTo: typedef)
     let base = resolveTypedef(typedef)
     let type = restrict(base.type, by: use, isBuiltIn: false)
     return ResolvedType(type: type, defaultValue: base.defaultValue, units: base.units)
@@ -185,6 +186,11 @@ extension Compiler {
   private func addPattern(_ statement: Statement, to type: SchemaType) {
     let pattern = Pattern(
       source: statement.text, isInverted: statement.has(.modifier), errorText: errorText(of: statement))
+    guard pattern.isValid else {
+      log.error(
+        statement, "'\(statement.text)' is not a regular expression", hint: "see XML Schema part 2, appendix F")
+      return
+    }
     type.patterns.append(pattern)
   }
 }

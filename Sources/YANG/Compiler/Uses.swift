@@ -10,6 +10,8 @@ extension Compiler {
       log.error(statement, "groupings use each other in a circle: \(names.joined(separator: " → "))")
       return
     }
+    usedGroupings.insert(ObjectIdentifier(grouping.statement))
+    checkStatus(of: statement, in: uses.scope, refersTo: grouping)
     let first = parent.children.count
     activeGroupings.append(grouping.statement)
     expandBody(of: grouping.statement, in: grouping.scope, for: module, into: parent)

@@ -144,6 +144,11 @@ enum Grammar {
     "delete": [.units, .must, .unique, .default],
   ]
 
+  /// True for the extension statements that hold data definitions (RFC 8040 section 8, RFC 8791).
+  static func holdsData(_ statement: Statement) -> Bool {
+    statement.keyword == .unknown && ["yang-data", "structure", "augment-structure"].contains(statement.name)
+  }
+
   /// The order of a module's sections: header, linkage, meta, revisions, body (RFC 7950 section 14, module-stmt).
   static func section(of keyword: Keyword) -> Int? {
     switch keyword {

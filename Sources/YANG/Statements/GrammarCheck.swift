@@ -19,8 +19,11 @@ struct GrammarCheck {
   }
 
   private mutating func visit(_ statement: Statement) {
-    // What stands inside an extension statement is the extension's own matter.
-    guard let rule = Grammar.rules[statement.keyword] else { return }
+    guard let rule = Grammar.rules[statement.keyword] else {
+      // What stands inside an extension statement is the extension's own matter, but some are known to hold data.
+      if Grammar.holdsData(statement) { statement.substatements.forEach { visit($0) } }
+      return
+    }
     checkArgument(statement, rule)
     checkSubstatements(statement, rule)
     for substatement in statement.substatements { visit(substatement) }

@@ -1,7 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 /// The keywords of YANG (RFC 7950 section 14), and one for all extension statements.
-public enum Keyword: String, Sendable, CaseIterable {
+enum Keyword: String, Sendable, CaseIterable {
   case action, anydata, anyxml, argument, augment, base
   case belongsTo = "belongs-to"
   case bit, `case`, choice, config, contact, container

@@ -2,21 +2,20 @@
 
 /// One statement of a YANG file as it was parsed (RFC 7950 section 6.3): keyword, argument, substatements.
 ///
-/// Sendable without a lock: the parser sets the stored properties before it hands the tree out; their setters are
-/// private to this file's module and nothing calls them after that.
-public final class Statement: @unchecked Sendable {
-  public let keyword: Keyword
+/// Sendable without a lock: the parser sets the stored properties before it hands the tree out, and nothing sets them
+/// after that.
+final class Statement: @unchecked Sendable {
+  let keyword: Keyword
   /// The prefix of an extension statement's keyword.
-  public let prefix: String?
+  let prefix: String?
   /// The keyword as written, without prefix.
-  public let name: String
+  let name: String
   /// The argument after unquoting and concatenation; nil when there is none.
-  public let argument: String?
-  public internal(set) var substatements: [Statement] = []
-  /// The statement around this one. Unowned: a tree is held by its root.
-  public internal(set) unowned(unsafe) var parent: Statement?
-  /// The file. Unowned for speed: the module that owns the tree holds the text.
-  unowned(unsafe) let source: SourceText
+  let argument: String?
+  var substatements: [Statement] = []
+  /// The statement around this one. Unowned: a tree is held by its root, which the module holds while it compiles.
+  unowned(unsafe) var parent: Statement?
+  let source: SourceText
   let line: UInt32
   /// Where the keyword stands, in bytes from the start of the file.
   let offset: UInt32
@@ -39,7 +38,7 @@ public final class Statement: @unchecked Sendable {
   /// The argument, empty when there is none (the grammar check has then reported it).
   var text: String { argument ?? "" }
 
-  public var location: SourceLocation {
+  var location: SourceLocation {
     SourceLocation(file: source.file, line: Int(line), column: source.column(at: Int(offset)))
   }
 
@@ -52,7 +51,7 @@ public final class Statement: @unchecked Sendable {
   }
 
   /// The statements around this one and itself: `module a / container b / leaf c`.
-  public var path: String {
+  var path: String {
     var steps: [String] = []
     var next: Statement? = self
     while let statement = next {
@@ -63,16 +62,16 @@ public final class Statement: @unchecked Sendable {
   }
 
   /// The first substatement with that keyword.
-  public func first(_ keyword: Keyword) -> Statement? {
+  func first(_ keyword: Keyword) -> Statement? {
     for statement in substatements where statement.keyword == keyword { return statement }
     return nil
   }
 
   /// All substatements with that keyword, in order.
-  public func all(_ keyword: Keyword) -> [Statement] { substatements.filter { $0.keyword == keyword } }
+  func all(_ keyword: Keyword) -> [Statement] { substatements.filter { $0.keyword == keyword } }
 
   func has(_ keyword: Keyword) -> Bool { first(keyword) != nil }
 
   /// The argument of the first substatement with that keyword.
-  public func argument(of keyword: Keyword) -> String? { first(keyword)?.argument }
+  func argument(of keyword: Keyword) -> String? { first(keyword)?.argument }
 }
