@@ -22,6 +22,8 @@ final class SSHChannel {
   /// The peer sent more than its window.
   private(set) var hasViolation = false
   private(set) var isClosedByUs = false
+  /// The session was ended and the peer does not read: there is no way but to end the connection.
+  private(set) var mustEndConnection = false
 
   private let callbacks: UnsafeMutablePointer<ssh_channel_callbacks_struct>
   private var closeIsSent = false
@@ -131,6 +133,12 @@ final class SSHChannel {
       isMoving = feed()
       if drain(handle) { isMoving = true }
     }
+    if let session, session.isAborted {
+      // Nothing of what waits matters any more; if even a close cannot go out, only the end of the connection helps.
+      mustEndConnection = handle.hasUnsentOutput
+      output = []
+      outputPosition = 0
+    }
     if isClosedByUs, !closeIsSent { sendClose() }
     if let session, session.isFinished, outputPosition == output.count, !handle.hasUnsentOutput { finish(status: 0) }
   }
@@ -159,6 +167,11 @@ final class SSHChannel {
       hasWritten = true
     }
     return hasWritten
+  }
+
+  /// Called about once a second.
+  func tick(_ handle: SSHSessionHandle) {
+    session?.tick(isStalled: handle.hasUnsentOutput || outputPosition < output.count)
   }
 
   /// Closes the channel from our side, with an exit status for the peer's program.

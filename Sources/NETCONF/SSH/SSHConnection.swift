@@ -15,11 +15,9 @@ protocol SSHConnectionOwner: AnyObject, Sendable {
   func authenticated(_ connection: SSHConnection)
   func failedToAuthenticate(_ connection: SSHConnection)
   func ended(_ connection: SSHConnection)
-  /// The session for a channel on which the netconf subsystem was asked for; nil refuses. `wake` is to be called,
-  /// from any thread, when the session has something to say without having been called.
-  func makeSession(
-    for peer: PeerDescription, on loop: EventLoop, wake: @escaping @Sendable () -> Void
-  ) -> (any ByteSession)?
+  /// The session for a channel on which the netconf subsystem was asked for; nil refuses. `pump` is to be called, on
+  /// the loop, when the session has something to say without having been called.
+  func makeSession(for peer: PeerDescription, on loop: EventLoop, pump: @escaping () -> Void) -> (any ByteSession)?
 }
 
 /// How long and how much an SSH connection may.
@@ -142,12 +140,20 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
     updateInterest()
   }
 
+  /// Called about once a second.
+  func tick() {
+    guard let handle, case .open = phase else { return }
+    for channel in channels { channel.tick(handle) }
+    wake()
+  }
+
   private func pumpChannels() {
     guard let handle, !channels.isEmpty else { return }
     var hasClosed = false
     for channel in channels {
       channel.pump(handle)
       if channel.hasViolation { return end("the peer sent more than its window allows") }
+      if channel.mustEndConnection { return end("a session was ended whose peer does not read") }
       if channel.isClosedByPeer { hasClosed = true }
     }
     if hasClosed {
@@ -280,10 +286,7 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
     switch kind {
     case .subsystem("netconf"):
       let peer = PeerDescription(user: user, host: source, transport: "netconf-ssh")
-      let session = owner.makeSession(for: peer, on: loop) { [weak self] in
-        guard let connection = self else { return }
-        connection.loop.execute { connection.wake() }
-      }
+      let session = owner.makeSession(for: peer, on: loop) { [weak self] in self?.wake() }
       guard let session else { return request.refuse() }
       channel.session = session
       request.acceptChannelRequest()
@@ -299,7 +302,9 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   /// Ends every session in order; the connection ends when they have.
   func stop() {
     isStopping = true
-    if channels.isEmpty { end("the server stops") }
+    if channels.isEmpty { return end("the server stops") }
+    for channel in channels { channel.session?.stop() }
+    wake()
   }
 
   /// Ends the connection at once. Not from inside a callback of libssh.

@@ -15,7 +15,7 @@ import Synchronization
 final class SSHServer: SSHConnectionOwner, @unchecked Sendable {
   typealias SessionFactory =
     @Sendable (
-      _ peer: PeerDescription, _ loop: EventLoop, _ wake: @escaping @Sendable () -> Void
+      _ peer: PeerDescription, _ loop: EventLoop, _ pump: @escaping () -> Void
     ) -> (any ByteSession)?
 
   /// What belongs to one loop.
@@ -71,7 +71,10 @@ final class SSHServer: SSHConnectionOwner, @unchecked Sendable {
 
   /// Begins to accept connections.
   func start() throws(ServerError) {
-    for share in shares { try share.loop.start() }
+    for share in shares {
+      try share.loop.start()
+      share.loop.execute { [weak self] in self?.tick(share) }
+    }
     shares[0].loop.execute { [self] in for listener in listeners { listener.start() } }
   }
 
@@ -137,9 +140,15 @@ final class SSHServer: SSHConnectionOwner, @unchecked Sendable {
     share.connections[ObjectIdentifier(connection)] = nil
   }
 
-  func makeSession(
-    for peer: PeerDescription, on loop: EventLoop, wake: @escaping @Sendable () -> Void
-  ) -> (any ByteSession)? {
-    makeSession(peer, loop, wake)
+  func makeSession(for peer: PeerDescription, on loop: EventLoop, pump: @escaping () -> Void) -> (any ByteSession)? {
+    makeSession(peer, loop, pump)
+  }
+
+  // MARK: Time
+
+  /// Has every connection look at its time once a second.
+  private func tick(_ share: Share) {
+    for connection in Array(share.connections.values) { connection.tick() }
+    share.loop.schedule(at: share.loop.now + .seconds(1)) { [weak self] in self?.tick(share) }
   }
 }

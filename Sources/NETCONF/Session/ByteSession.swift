@@ -14,8 +14,15 @@ protocol ByteSession: AnyObject {
   var wantsInput: Bool { get }
   /// True when everything was produced and the channel is to be closed.
   var isFinished: Bool { get }
+  /// True when the channel is to be closed at once, even though output waits that the peer does not read.
+  var isAborted: Bool { get }
   /// The channel is gone, whatever the session thinks.
   func channelClosed()
+  /// Called about once a second.
+  /// - Parameter isStalled: output waits that was produced and that the peer does not take.
+  func tick(isStalled: Bool)
+  /// The server stops: end in order.
+  func stop()
 }
 
 /// What a transport tells about the other end.

@@ -34,7 +34,10 @@ private final class EchoSession: ByteSession {
   }
   var wantsInput: Bool { pending.isEmpty && toProduce == 0 }
   var isFinished: Bool { ended && pending.isEmpty && toProduce == 0 }
+  var isAborted: Bool { false }
   func channelClosed() {}
+  func tick(isStalled: Bool) {}
+  func stop() {}
 }
 
 @Suite(.serialized) struct SSHServerTests {

@@ -41,36 +41,101 @@ struct ProgramResult {
   let error: String
 }
 
-/// Runs a program to its end, within a time limit.
+/// A program that runs beside the test.
+///
+/// Not Foundation's `Process`: the OpenSSH client closes all descriptors that it does not know, which `Process` takes
+/// for its end.
+final class ChildProcess {
+  let input: FileHandle
+  let output: FileHandle
+  let error: FileHandle
+  private let pid: pid_t
+  private var result: Int32?
+
+  /// - Parameter discardsOutput: what it writes goes nowhere; `output` is empty then.
+  init(_ program: String, _ arguments: [String], discardsOutput: Bool = false) throws {
+    let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, stdin.fileHandleForReading.fileDescriptor, 0)
+    if discardsOutput {
+      posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    } else {
+      posix_spawn_file_actions_adddup2(&actions, stdout.fileHandleForWriting.fileDescriptor, 1)
+    }
+    posix_spawn_file_actions_adddup2(&actions, stderr.fileHandleForWriting.fileDescriptor, 2)
+    for pipe in [stdin, stdout, stderr] {
+      // Nothing of one program's pipes goes to another one.
+      _ = fcntl(pipe.fileHandleForReading.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(pipe.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+    }
+    var words = ([program] + arguments).map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    var pid: pid_t = 0
+    let code = posix_spawn(&pid, program, &actions, nil, &words, environ)
+    guard code == 0 else { throw TestFailure(text: "\(program): error \(code)") }
+    self.pid = pid
+    try? stdin.fileHandleForReading.close()
+    try? stdout.fileHandleForWriting.close()
+    try? stderr.fileHandleForWriting.close()
+    input = stdin.fileHandleForWriting
+    output = stdout.fileHandleForReading
+    error = stderr.fileHandleForReading
+  }
+
+  deinit { terminate() }
+
+  /// The exit status, nil while it runs; what a signal ended has 128 and more.
+  var status: Int32? {
+    if let result { return result }
+    var status: Int32 = 0
+    guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+    result = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + status & 0x7F
+    return result
+  }
+
+  /// Waits for the end; false when it does not come in time.
+  func waits(seconds: Double) -> Bool {
+    let deadline = Date().addingTimeInterval(seconds)
+    while status == nil {
+      if Date() > deadline { return false }
+      usleep(5000)
+    }
+    return true
+  }
+
+  func terminate() {
+    guard status == nil else { return }
+    kill(pid, SIGKILL)
+    _ = waits(seconds: 5)
+  }
+}
+
+/// Runs a program to its end, or kills it when the time is up.
 func run(_ program: String, _ arguments: [String], input: Data = Data(), seconds: Double = 30) throws -> ProgramResult {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: program)
-  process.arguments = arguments
-  let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
-  process.standardInput = stdin
-  process.standardOutput = stdout
-  process.standardError = stderr
-  try process.run()
-  let timer = DispatchSource.makeTimerSource()
-  timer.schedule(deadline: .now() + seconds)
-  timer.setEventHandler { process.terminate() }
-  timer.resume()
+  signal(SIGPIPE, SIG_IGN)
+  let child = try ChildProcess(program, arguments)
   let error = Mutex(Data())
+  let output = Mutex(Data())
   let group = DispatchGroup()
+  let (stdin, stdout, stderr) = (child.input, child.output, child.error)
   DispatchQueue.global().async(group: group) {
-    let data = stderr.fileHandleForReading.readDataToEndOfFile()
+    let data = stderr.readDataToEndOfFile()
     error.withLock { $0 = data }
   }
   DispatchQueue.global().async(group: group) {
-    try? stdin.fileHandleForWriting.write(contentsOf: input)
-    try? stdin.fileHandleForWriting.close()
+    let data = stdout.readDataToEndOfFile()
+    output.withLock { $0 = data }
   }
-  let output = stdout.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
+  DispatchQueue.global().async(group: group) {
+    try? stdin.write(contentsOf: input)
+    try? stdin.close()
+  }
+  if !child.waits(seconds: seconds) { child.terminate() }
   group.wait()
-  timer.cancel()
   return ProgramResult(
-    status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
+    status: child.status ?? -1, output: String(decoding: output.withLock { $0 }, as: UTF8.self),
     error: String(decoding: error.withLock { $0 }, as: UTF8.self))
 }
 

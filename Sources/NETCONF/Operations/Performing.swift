@@ -1,0 +1,151 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Datastore
+import YANG
+
+/// The carrying out of operations. Those that only read answer at once; those that change something wait their turn
+/// at the datastore and answer from its thread.
+extension ServerCore {
+  /// Performs an operation for a session.
+  /// - Parameters:
+  ///   - now: called before this returns, for what is quick.
+  ///   - later: called from another thread with what makes the answer, for what is not. One of the two is called, once.
+  func perform(
+    _ operation: Operation, as session: SessionIdentity, now answer: (ReplyBody) -> Void,
+    later: @escaping @Sendable (@escaping @Sendable () -> ReplyBody) -> Void
+  ) {
+    switch operation {
+    case .getConfig(let source, let filter): answer(configuration(of: source, filter: filter))
+    case .get(let filter): answer(everything(filter: filter))
+    case .getSchema(let request): answer(schemaText(request))
+    case .editConfig(let edit): perform(edit, as: session, answer, later)
+    case .copyConfig(let source, let target): copy(source, to: target, as: session, answer, later)
+    case .validate(.datastore(let source)): datastore.validate(source, completion: Self.answering(later))
+    case .validate(.inline(let edit)): validate(edit, answer, later)
+    case .commit: datastore.commit(as: session) { result in later { Self.body(of: result) } }
+    case .discardChanges: datastore.discardChanges(as: session, completion: Self.answering(later))
+    case .lock(let target):
+      let lockTimes = lockTimes
+      datastore.lock(target, as: session) { result in
+        if case .success = result { lockTimes[target] = .current }
+        later { Self.body(of: result) }
+      }
+    case .unlock(let target): datastore.unlock(target, as: session, completion: Self.answering(later))
+    case .invoke(let rpc, let input): invoke(rpc, input: input, user: session.user, answer, later)
+    case .closeSession, .killSession, .createSubscription:
+      answer(.error(DatastoreError(.operationFailed, layer: .protocol, message: "the operation is the session's own")))
+    }
+  }
+
+  typealias Later = @Sendable (@escaping @Sendable () -> ReplyBody) -> Void
+
+  private static func answering(_ later: @escaping Later) -> Datastore.Completion<Void> {
+    { result in later { body(of: result) } }
+  }
+
+  private static func body<Success>(of result: Result<Success, DatastoreFailure>) -> ReplyBody {
+    switch result {
+    case .success: .ok
+    case .failure(let failure): .errors(failure.errors)
+    }
+  }
+
+  // MARK: Changing
+
+  private func perform(
+    _ edit: EditConfiguration, as session: SessionIdentity, _ answer: (ReplyBody) -> Void, _ later: @escaping Later
+  ) {
+    guard edit.target == .candidate else { return answer(.error(.notWritable(edit.target))) }
+    let datastore = datastore
+    switch edit.testOption {
+    case nil, .set:
+      datastore.editCandidate(
+        as: session, { try edit.edit.applied(to: $0, defaultOperation: edit.defaultOperation) },
+        completion: Self.answering(later))
+    case .testThenSet, .testOnly:
+      // The test sees the candidate as it is now; that it is still the same when the edit takes effect is checked
+      // there.
+      let before = datastore.candidate
+      let edited = Result { () throws(DatastoreFailure) in
+        try edit.edit.applied(to: before, defaultOperation: edit.defaultOperation)
+      }
+      guard case .success(let after) = edited else { return answer(Self.body(of: edited)) }
+      datastore.validate(after) { result in
+        guard case .success = result, edit.testOption == .testThenSet else { return later { Self.body(of: result) } }
+        datastore.editCandidate(
+          as: session,
+          { current in
+            if current === before { return after }
+            return try edit.edit.applied(to: current, defaultOperation: edit.defaultOperation)
+          }, completion: Self.answering(later))
+      }
+    }
+  }
+
+  private func copy(
+    _ source: ConfigurationSource, to target: DatastoreName, as session: SessionIdentity,
+    _ answer: (ReplyBody) -> Void, _ later: @escaping Later
+  ) {
+    if case .datastore(target) = source {
+      return answer(
+        .error(
+          DatastoreError(
+            .invalidValue, layer: .protocol, message: "source and target are both the \(target.rawValue) datastore")))
+    }
+    guard target == .candidate else { return answer(.error(.notWritable(target))) }
+    let datastore = datastore
+    datastore.editCandidate(
+      as: session,
+      { _ in
+        switch source {
+        case .datastore(let name): datastore.snapshot(of: name)
+        case .inline(let edit): try Self.tree(of: edit, schema: datastore.schema)
+        }
+      }, completion: Self.answering(later))
+  }
+
+  private func validate(_ edit: Edit, _ answer: (ReplyBody) -> Void, _ later: @escaping Later) {
+    do throws(DatastoreFailure) {
+      datastore.validate(try Self.tree(of: edit, schema: datastore.schema), completion: Self.answering(later))
+    } catch {
+      answer(.errors(error.errors))
+    }
+  }
+
+  /// A configuration that was given whole.
+  private static func tree(of edit: Edit, schema: Schema) throws(DatastoreFailure) -> InteriorNode {
+    try edit.applied(to: InteriorNode(schema: schema.root), defaultOperation: .replace)
+  }
+
+  // MARK: Operations of modules
+
+  private func invoke(
+    _ rpc: SchemaNode, input: InteriorNode, user: String, _ answer: (ReplyBody) -> Void, _ later: @escaping Later
+  ) {
+    guard let backend = operations["/\(rpc.module.name):\(rpc.name)"] else {
+      return answer(
+        .error(
+          DatastoreError(
+            .operationNotSupported, layer: .protocol,
+            message: "nothing here carries out \(rpc.name) of \(rpc.module.name)",
+            info: [("bad-element", rpc.name)])))
+    }
+    let invocation = Invocation(schema: rpc, target: nil, input: input, user: user)
+    Task { [self] in
+      do throws(DatastoreError) {
+        let output = try await backend.invoke(invocation)
+        later { [self] in body(ofOutput: output) }
+      } catch {
+        later { .error(error) }
+      }
+    }
+  }
+}
+
+extension DatastoreError {
+  static func notWritable(_ target: DatastoreName) -> DatastoreError {
+    DatastoreError(
+      .operationNotSupported, layer: .protocol,
+      message: "the \(target.rawValue) datastore cannot be written directly: edit the candidate and commit it")
+  }
+}
