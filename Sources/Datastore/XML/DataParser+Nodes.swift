@@ -5,81 +5,88 @@ import YANG
 extension DataParser {
   /// Makes the node of the innermost element from what the stacks hold of it, and takes that off them. Nil when
   /// something in it was refused.
-  func endInterior(_ frame: Frame) -> EditNode? {
+  func endInterior(_ frame: Frame, _ attributes: EditAttributes?) -> Finished? {
     let schema = frame.schema
-    gatherEntries(frame)
-    gatherValues(frame)
-    let own = slots[frame.slots...]
-    var isAscending = true
-    var last: Int32 = -1
-    for slot in own {
-      if slot.position <= last { isAscending = false }
-      last = slot.position
-    }
-    if !isAscending {
-      slots[frame.slots...].sort { $0.position < $1.position }
-      reportRepeated(frame)
-    }
+    if entries.count > frame.entries { gatherEntries(frame) }
+    if values.count > frame.values { gatherValues(frame) }
+    let count = slots.count - frame.slots
+    if count > 1 { arrangeSlots(frame) }
     if schema.kind == .list { requireKeys(frame) }
-    checkChoices(frame)
-    defer {
-      slots.removeSubrange(frame.slots...)
-      edits.removeSubrange(frame.edits...)
+    if count + edits.count - frame.edits > 1 { checkChoices(frame) }
+    var finished: Finished?
+    if frames.last?.isBroken == false {
+      let plain = slots.withUnsafeBufferPointer { slots in
+        InteriorNode(schema: schema, slots: UnsafeBufferPointer(rebasing: slots[frame.slots...]))
+      }
+      if attributes == nil, frame.edits == edits.count {
+        finished = .plain(plain)
+      } else {
+        finished = .edit(
+          EditNode(
+            schema: schema, operation: attributes?.operation, insertion: attributes?.insertion, plain: plain,
+            edits: Array(edits[frame.edits...])))
+      }
     }
-    guard frames.last?.isBroken == false else { return nil }
-    let plain = InteriorNode(schema: schema, slots: slots[frame.slots...])
-    if frame.attributes == nil, frame.edits == edits.count { return EditNode(schema: schema, plain: plain) }
-    return EditNode(
-      schema: schema, operation: frame.attributes?.operation, insertion: frame.attributes?.insertion, plain: plain,
-      edits: Array(edits[frame.edits...]))
+    slots.removeLast(count)
+    if edits.count > frame.edits { edits.removeLast(edits.count - frame.edits) }
+    return finished
+  }
+
+  /// Puts the innermost element's slots in order and reports what is there twice.
+  private func arrangeSlots(_ frame: Frame) {
+    let isAscending = slots.withUnsafeBufferPointer { slots in
+      for index in (frame.slots + 1)..<slots.count where slots[index - 1].position >= slots[index].position {
+        return false
+      }
+      return true
+    }
+    if isAscending { return }
+    slots[frame.slots...].sort { $0.position < $1.position }
+    let own = slots[frame.slots...]
+    for (left, right) in zip(own, own.dropFirst()) where left.position == right.position {
+      report(.repeated(path(to: frame.schema.dataChildren[Int(left.position)])))
+    }
   }
 
   /// Turns the entries of the innermost element into one slot for each list; entries of a list among which some have
   /// operations become edits.
   private func gatherEntries(_ frame: Frame) {
-    guard entries.count > frame.entries else { return }
     let own = entries[frame.entries...]
     let first = own[frame.entries].schema
-    var groups: [[Item<InteriorNode>]] = []
     if own.allSatisfy({ $0.schema === first }) {
-      groups = [Array(own)]
-    } else {
-      var order: [ObjectIdentifier: Int] = [:]
-      for item in own {
-        let index = order[ObjectIdentifier(item.schema)] ?? groups.count
-        if index == groups.count {
-          order[ObjectIdentifier(item.schema)] = index
-          groups.append([])
-        }
-        groups[index].append(item)
-      }
+      gather(own, first)
+      entries.removeLast(entries.count - frame.entries)
+      return
     }
-    entries.removeSubrange(frame.entries...)
-    for group in groups { gather(group) }
+    var order: [ObjectIdentifier: Int] = [:]
+    var groups: [[Item]] = []
+    for item in own {
+      let index = order[ObjectIdentifier(item.schema)] ?? groups.count
+      if index == groups.count {
+        order[ObjectIdentifier(item.schema)] = index
+        groups.append([])
+      }
+      groups[index].append(item)
+    }
+    entries.removeLast(entries.count - frame.entries)
+    for group in groups { gather(group[...], group[0].schema) }
   }
 
-  private func gather(_ group: [Item<InteriorNode>]) {
-    guard let schema = group.first?.schema else { return }
+  private func gather(_ group: ArraySlice<Item>, _ schema: SchemaNode) {
     var plain: [InteriorNode] = []
     plain.reserveCapacity(group.count)
-    var hasEdits = false
-    for item in group {
-      switch item {
-      case .plain(_, let entry): plain.append(entry)
-      case .edit: hasEdits = true
-      }
-    }
-    if hasEdits, !schema.isSorted {
-      // The order among all of them matters.
+    for case .plain(let entry) in group { plain.append(entry) }
+    if plain.count < group.count {
+      // Where order is data, that among all of them matters.
+      let isSorted = schema.isSorted
       for item in group {
         switch item {
-        case .plain(_, let entry): edits.append(EditNode(schema: schema, plain: entry))
+        case .plain(let entry): if !isSorted { edits.append(EditNode(schema: schema, plain: entry)) }
         case .edit(let edit): edits.append(edit)
         }
       }
-      return
+      if !isSorted { return }
     }
-    for case .edit(let edit) in group { edits.append(edit) }
     let made = ListEntries.make(schema: schema, entries: plain)
     for entry in made.repeated { report(.repeated(path().appending(schema, keys: entry.keys))) }
     if !made.list.isEmpty { slots.append(InteriorNode.Slot(schema, .list(made.list))) }
@@ -87,7 +94,6 @@ extension DataParser {
 
   /// Turns the values of leaf-lists in the innermost element into one slot for each.
   private func gatherValues(_ frame: Frame) {
-    guard values.count > frame.values else { return }
     var order: [ObjectIdentifier: Int] = [:]
     var groups: [(schema: SchemaNode, values: [Value])] = []
     for (schema, value) in values[frame.values...] {
@@ -98,7 +104,7 @@ extension DataParser {
       }
       groups[index].values.append(value)
     }
-    values.removeSubrange(frame.values...)
+    values.removeLast(values.count - frame.values)
     for group in groups {
       var values = group.values
       if group.schema.isConfig {
@@ -109,14 +115,6 @@ extension DataParser {
       }
       if !group.schema.isOrderedByUser { values.sort { Value.order($0, $1) < 0 } }
       slots.append(InteriorNode.Slot(group.schema, .leafList(values)))
-    }
-  }
-
-  private func reportRepeated(_ frame: Frame) {
-    let own = slots[frame.slots...]
-    for (left, right) in zip(own, own.dropFirst()) where left.position == right.position {
-      let child = frame.schema.dataChildren[Int(left.position)]
-      report(.repeated(path(to: child)))
     }
   }
 
@@ -137,8 +135,10 @@ extension DataParser {
 
   /// RFC 7950 section 8.3.1: data of more than one case is bad-element. What is to be deleted does not count.
   private func checkChoices(_ frame: Frame) {
-    var present = slots[frame.slots...].filter { slot in
-      ChoiceRule.applies(to: frame.schema.dataChildren[Int(slot.position)])
+    var present: [InteriorNode.Slot] = []
+    for index in frame.slots..<slots.count {
+      let child = frame.schema.dataChildren[Int(slots[index].position)]
+      if ChoiceRule.applies(to: child) { present.append(slots[index]) }
     }
     for edit in edits[frame.edits...] where ChoiceRule.applies(to: edit.schema) {
       if edit.operation == .delete || edit.operation == .remove { continue }

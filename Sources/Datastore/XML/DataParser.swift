@@ -10,6 +10,9 @@ import YANG
 ///
 /// Elements without an operation in or below them become finished tree nodes at once: they are the objects that the
 /// datastore will hold. Stacks shared by all levels keep what the open elements have so far.
+///
+/// The stacks are changed for every element; run-time checks for overlapping access would cost as much as the parsing.
+/// They are off: events come one at a time, and no method lends a stack to anything that calls back.
 public final class DataParser: XMLHandler {
   /// What the content may be.
   public enum Purpose: Sendable {
@@ -25,18 +28,20 @@ public final class DataParser: XMLHandler {
   let purpose: Purpose
   let reader: ValueReader
   let limits: XMLLimits
-  unowned let tokenizer: XMLTokenizer
-  var cache: ChildCache
+  unowned(unsafe) let tokenizer: XMLTokenizer
+  @exclusivity(unchecked) var cache: ChildCache
   private(set) var errors: [DatastoreError] = []
   private var result: EditNode?
+  private var captured: AnyContent?
 
   /// More errors than these are not of use to anyone.
   static let maximumErrors = 100
 
-  /// One open element.
+  /// One open element. The schema outlives the parser, which holds it by `reader`.
   struct Frame {
-    let schema: SchemaNode
-    var attributes: EditAttributes?
+    unowned(unsafe) let schema: SchemaNode
+    let isInterior: Bool
+    let hasAttributes: Bool
     /// Where this element's part of each stack begins.
     let slots: Int
     let entries: Int
@@ -45,23 +50,31 @@ public final class DataParser: XMLHandler {
     /// Set when something inside was refused: then it is not handed up.
     var isBroken = false
   }
-  var frames: [Frame] = []
-  var slots: [InteriorNode.Slot] = []
-  var entries: [Item<InteriorNode>] = []
-  var values: [(schema: SchemaNode, value: Value)] = []
-  var edits: [EditNode] = []
-  private var text: [UInt8] = []
+  @exclusivity(unchecked) var frames: [Frame] = []
+  @exclusivity(unchecked) var slots: [InteriorNode.Slot] = []
+  @exclusivity(unchecked) var entries: [Item] = []
+  @exclusivity(unchecked) var values: [(schema: SchemaNode, value: Value)] = []
+  @exclusivity(unchecked) var edits: [EditNode] = []
+  /// Of the open elements that have any, the outermost first.
+  @exclusivity(unchecked) var attributes: [EditAttributes] = []
+  @exclusivity(unchecked) private var text: [UInt8] = []
 
   /// An entry of a list, in document order among those with operations.
-  enum Item<Plain> {
-    case plain(SchemaNode, Plain)
+  enum Item {
+    case plain(InteriorNode)
     case edit(EditNode)
     var schema: SchemaNode {
       switch self {
-      case .plain(let schema, _): schema
+      case .plain(let node): node.schema
       case .edit(let edit): edit.schema
       }
     }
+  }
+
+  /// What an element has become.
+  enum Finished {
+    case plain(InteriorNode)
+    case edit(EditNode)
   }
 
   /// Reads children of `schema`: the root, or the input of an rpc. `tokenizer` is the one whose events come here.
@@ -74,7 +87,9 @@ public final class DataParser: XMLHandler {
     self.tokenizer = tokenizer
     limits = tokenizer.limits
     cache = ChildCache(schema: reader.schema)
-    frames = [Frame(schema: schema, slots: 0, entries: 0, values: 0, edits: 0)]
+    frames = [
+      Frame(schema: schema, isInterior: true, hasAttributes: false, slots: 0, entries: 0, values: 0, edits: 0)
+    ]
   }
 
   // MARK: Results
@@ -117,8 +132,9 @@ public final class DataParser: XMLHandler {
   // MARK: Events
 
   public func startElement(_ tag: XMLTag) throws(XMLError) -> XMLAction {
-    guard let parent = frames.last?.schema else { return .skip }
-    guard parent.isInterior, let child = cache.child(of: parent, tag, generation: tokenizer.generation) else {
+    guard let above = frames.last else { return .skip }
+    let parent = above.schema
+    guard above.isInterior, let child = cache.child(of: parent, tag, generation: tokenizer.generation) else {
       report(unknown(tag, in: parent))
       return .skip
     }
@@ -129,18 +145,24 @@ public final class DataParser: XMLHandler {
           info: [("bad-element", child.name)]))
       return .skip
     }
-    var attributes: EditAttributes?
+    var hasAttributes = false
     if tag.attributeCount > 0 {
-      do throws(DatastoreError) { attributes = try readAttributes(tag, child) } catch {
+      do throws(DatastoreError) {
+        if let own = try readAttributes(tag, child) {
+          attributes.append(own)
+          hasAttributes = true
+        }
+      } catch {
         report(error)
         return .skip
       }
     }
+    let kind = child.kind
     frames.append(
       Frame(
-        schema: child, attributes: attributes, slots: slots.count, entries: entries.count, values: values.count,
-        edits: edits.count))
-    if child.kind == .anydata || child.kind == .anyxml {
+        schema: child, isInterior: child.isInterior, hasAttributes: hasAttributes, slots: slots.count,
+        entries: entries.count, values: values.count, edits: edits.count))
+    if kind == .anydata || kind == .anyxml {
       return .enter(AnyContentParser(parser: self, tokenizer: tokenizer, limit: limits.valueBytes))
     }
     text.removeAll(keepingCapacity: true)
@@ -149,7 +171,7 @@ public final class DataParser: XMLHandler {
 
   public func characters(_ characters: UnsafeBufferPointer<UInt8>) throws(XMLError) {
     guard let frame = frames.last else { return }
-    if frame.schema.isInterior {
+    if frame.isInterior {
       // White space between elements; anything else is an error, told once for each node.
       if !frame.isBroken, frames.count > 1 || purpose == .edit, let strange = characters.first(where: { !isBlank($0) })
       {
@@ -171,27 +193,39 @@ public final class DataParser: XMLHandler {
 
   public func endElement() throws(XMLError) {
     guard frames.count > 1, let frame = frames.last else { return }
+    let own = frame.hasAttributes ? attributes.popLast() : nil
     switch frame.schema.kind {
-    case .leaf, .leafList: endLeaf(frame)
-    case .anydata, .anyxml: frames.removeLast()
+    case .leaf, .leafList: endLeaf(frame.schema, own)
+    case .anydata, .anyxml: endAny(frame.schema, own)
     default:
-      let node = endInterior(frame)
+      let node = endInterior(frame, own)
       frames.removeLast()
-      guard let node else { return }
-      push(node, frame)
+      switch node {
+      case .plain(let node)?:
+        if frame.schema.kind == .list {
+          entries.append(.plain(node))
+        } else if !(node.isEmpty && frame.schema.isNonPresenceContainer) {
+          slots.append(InteriorNode.Slot(frame.schema, .container(node)))
+        }
+      case .edit(let edit)?:
+        if frame.schema.kind == .list { entries.append(.edit(edit)) } else { edits.append(edit) }
+      case nil: break
+      }
     }
   }
 
   public func finish() throws(XMLError) {
     guard let frame = frames.first, frames.count == 1 else { return }
-    if let node = endInterior(frame) { result = node }
+    switch endInterior(frame, nil) {
+    case .plain(let node)?: result = EditNode(schema: schema, plain: node)
+    case .edit(let edit)?: result = edit
+    case nil: break
+    }
   }
 
-  private func endLeaf(_ frame: Frame) {
-    let leaf = frame.schema
-    let operation = frame.attributes?.operation
-    let isDeletion = operation == .delete || operation == .remove
-    if leaf.kind == .leaf, isDeletion {
+  private func endLeaf(_ leaf: SchemaNode, _ attributes: EditAttributes?) {
+    let operation = attributes?.operation
+    if leaf.kind == .leaf, operation == .delete || operation == .remove {
       // Which leaf is all that matters; its text is not looked at.
       frames.removeLast()
       if leaf.isKey {
@@ -218,7 +252,7 @@ public final class DataParser: XMLHandler {
       } else {
         edits.append(EditNode(schema: leaf, operation: operation, content: .leaf(value)))
       }
-    } else if let attributes = frame.attributes {
+    } else if let attributes {
       edits.append(
         EditNode(
           schema: leaf, operation: attributes.operation, insertion: attributes.insertion, content: .leaf(value)))
@@ -237,28 +271,17 @@ public final class DataParser: XMLHandler {
     return try result.get()
   }
 
-  /// Takes the captured content of an anydata or anyxml.
-  func take(_ content: AnyContent) {
-    guard let frame = frames.last else { return }
-    if let operation = frame.attributes?.operation {
-      edits.append(EditNode(schema: frame.schema, operation: operation, content: .any(content)))
-    } else {
-      slots.append(InteriorNode.Slot(frame.schema, .any(content)))
-    }
-  }
+  /// Takes the captured content of an anydata or anyxml, whose end comes next.
+  func take(_ content: AnyContent) { captured = content }
 
-  private func push(_ node: EditNode, _ frame: Frame) {
-    let hasEdits = frame.attributes != nil || !node.edits.isEmpty
-    if node.schema.kind == .list {
-      if hasEdits {
-        entries.append(.edit(node))
-      } else if let plain = node.plain {
-        entries.append(.plain(node.schema, plain))
-      }
-    } else if hasEdits {
-      edits.append(node)
-    } else if let plain = node.plain, !(plain.isEmpty && node.schema.isNonPresenceContainer) {
-      slots.append(InteriorNode.Slot(node.schema, .container(plain)))
+  private func endAny(_ schema: SchemaNode, _ attributes: EditAttributes?) {
+    frames.removeLast()
+    guard let content = captured else { return }
+    captured = nil
+    if let operation = attributes?.operation {
+      edits.append(EditNode(schema: schema, operation: operation, content: .any(content)))
+    } else {
+      slots.append(InteriorNode.Slot(schema, .any(content)))
     }
   }
 }

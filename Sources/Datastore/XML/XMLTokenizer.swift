@@ -13,7 +13,9 @@ import Glibc
 public final class XMLTokenizer {
   public let limits: XMLLimits
   private var context: xmlParserCtxtPtr?
-  private var handlers: [(handler: any XMLHandler, depth: Int)] = []
+  /// Not checked for overlapping access at run time, which would cost much for each event: only the three methods that
+  /// take events and `reset` touch it, and none while a handler is called with it lent.
+  @exclusivity(unchecked) private var handlers: [(handler: any XMLHandler, depth: Int)] = []
   private var depth = 0
   /// The depth of the element that is being skipped; 0 when none is.
   private var skippedDepth = 0

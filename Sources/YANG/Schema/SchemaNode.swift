@@ -7,7 +7,8 @@
 /// (constraints, handlers, access rules) can stand in arrays.
 ///
 /// Sendable without a lock: the compiler fills the stored properties before it publishes the `Schema` that owns the
-/// node; their setters are internal to this module and nothing calls them after that.
+/// node; their setters are internal to this module and nothing calls them after that. For the same reason what is read
+/// for every data node goes without run-time checks for overlapping access.
 public final class SchemaNode: @unchecked Sendable {
   /// What the node is, named as the statement that defines it.
   public enum Kind: UInt8, Sendable {
@@ -28,33 +29,33 @@ public final class SchemaNode: @unchecked Sendable {
   /// Dense number of the node within its schema, from 0 (the root), in schema order of a depth-first walk.
   public internal(set) var id = 0
   /// The schema parent; choices and cases count. Nil for the root.
-  public internal(set) unowned(unsafe) var parent: SchemaNode?
+  @exclusivity(unchecked) public internal(set) unowned(unsafe) var parent: SchemaNode?
   /// Schema children in schema order, choices and cases included.
-  public internal(set) var children: [SchemaNode] = []
+  @exclusivity(unchecked) public internal(set) var children: [SchemaNode] = []
   /// The parent in the data tree: the nearest ancestor that is neither choice nor case.
-  public internal(set) unowned(unsafe) var dataParent: SchemaNode?
+  @exclusivity(unchecked) public internal(set) unowned(unsafe) var dataParent: SchemaNode?
   /// Data children in schema order: choices and cases are transparent. For a list the keys come first, in key order.
-  public internal(set) var dataChildren: [SchemaNode] = []
+  @exclusivity(unchecked) public internal(set) var dataChildren: [SchemaNode] = []
   /// The place of this node in `dataParent.dataChildren`. Data trees hold their children in this order.
-  public internal(set) var position = 0
+  @exclusivity(unchecked) public internal(set) var position = 0
 
   /// `config` in effect (true in rpc, action and notification bodies by convention: it has no meaning there).
-  public internal(set) var isConfig = true
+  @exclusivity(unchecked) public internal(set) var isConfig = true
   public internal(set) var status = Status.current
   public internal(set) var isMandatory = false
   /// A container with a `presence` statement.
-  public internal(set) var hasPresence = false
+  @exclusivity(unchecked) public internal(set) var hasPresence = false
   /// The key leafs of a list in the order of the `key` statement; empty for a keyless list and for other nodes.
-  public internal(set) var keys: [SchemaNode] = []
-  public internal(set) var isKey = false
-  public internal(set) var isOrderedByUser = false
+  @exclusivity(unchecked) public internal(set) var keys: [SchemaNode] = []
+  @exclusivity(unchecked) public internal(set) var isKey = false
+  @exclusivity(unchecked) public internal(set) var isOrderedByUser = false
   public internal(set) var minElements: Int = 0
   /// Nil is unbounded.
   public internal(set) var maxElements: Int?
   /// Each `unique` statement: the leafs it names, descendants of the list.
   public internal(set) var uniques: [[SchemaNode]] = []
   /// The type of a leaf or leaf-list, nil for other nodes.
-  public internal(set) var type: SchemaType?
+  @exclusivity(unchecked) public internal(set) var type: SchemaType?
   /// Default values in effect: the leaf's own, else its type's; several for a leaf-list. Empty when there is none.
   public internal(set) var defaults: [Value] = []
   /// The default case of a choice.

@@ -299,7 +299,8 @@ import YANG
 
   @Test func piecesOfAnySizeGiveTheSameEdit() throws {
     let content =
-      "<top><name> grün &amp; </name><item><id>1</id><text nc:operation='remove'/></item><item><id> 2 </id></item></top>"
+      "<top><name> grün &amp; </name><item><id>1</id><text nc:operation='remove'/></item>"
+      + "<item><id> 2 </id></item></top>"
     let whole = fixture.describe(try fixture.edit(content).applied(to: InteriorNode(schema: fixture.schema.root)))
     #expect(whole == "top{name= grün &  item{id=1} item{id=2}}")
     for size in 1...40 {

@@ -80,7 +80,8 @@ import YANG
     let tree = try fixture.tree(Self.content)
     #expect(
       try written(tree) == """
-        <top xmlns="urn:test:test"><name>a &amp; &lt;b&gt;</name><number>7</number><plain><a>1</a></plain><presence></presence>\
+        <top xmlns="urn:test:test"><name>a &amp; &lt;b&gt;</name><number>7</number>\
+        <plain><a>1</a></plain><presence></presence>\
         <item><id>1</id><text>x</text></item><item><id>2</id><sub><x>y</x></sub>\
         <extra xmlns="urn:test:other">e</extra></item><tag>m</tag><tag>n</tag>\
         <more xmlns="urn:test:other"><a>2</a></more></top>
