@@ -43,7 +43,7 @@ let package = Package(
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "COpenSSL", "KeyService", "Netlink", "Secrets"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["COpenSSL", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
-    .target(name: "IPsec", dependencies: ["Secrets"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Secrets"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
@@ -64,7 +64,7 @@ let package = Package(
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["KeyService", "SKS", "Secrets"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
-    .testTarget(name: "IPsecTests", dependencies: ["IPsec"], swiftSettings: v6),
+    .testTarget(name: "IPsecTests", dependencies: ["IPsec", "Secrets"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),
   ]

@@ -24,11 +24,32 @@ extension VICIMessage {
   /// - Throws: `tooLong` when a name or value does not fit its length field, or sections nest too deep.
   public func encoded() throws(VICIError) -> [UInt8] {
     var bytes: [UInt8] = []
-    try append(to: &bytes, depth: 0)
-    guard bytes.count <= VICILimit.packetBytes else {
-      throw VICIError(.tooLong, "a VICI message of \(bytes.count) bytes, the limit is \(VICILimit.packetBytes)")
-    }
+    bytes.reserveCapacity(encodedCount)
+    try append(to: &bytes)
     return bytes
+  }
+
+  /// The number of bytes in wire format. Space is taken once by it, so that growing leaves no copies of secrets behind.
+  var encodedCount: Int {
+    elements.reduce(0) { count, element in
+      let name = 2 + element.name.utf8.count
+      return switch element {
+      case .value(_, let value): count + name + 2 + value.count
+      case .secret(_, let value): count + name + 2 + value.count
+      case .list(_, let items): items.reduce(count + name + 1) { $0 + 3 + $1.count }
+      case .section(_, let message): count + name + 1 + message.encodedCount
+      }
+    }
+  }
+
+  /// Appends the message in wire format.
+  func append(to bytes: inout [UInt8]) throws(VICIError) {
+    let start = bytes.count
+    try append(to: &bytes, depth: 0)
+    let count = bytes.count - start
+    guard count <= VICILimit.packetBytes else {
+      throw VICIError(.tooLong, "a VICI message of \(count) bytes, the limit is \(VICILimit.packetBytes)")
+    }
   }
 
   private func append(to bytes: inout [UInt8], depth: Int) throws(VICIError) {
@@ -38,6 +59,9 @@ extension VICIMessage {
       case .value(let name, let value):
         try bytes.append(.keyValue, name)
         try bytes.append(value: value, of: name)
+      case .secret(let name, let secret):
+        try bytes.append(.keyValue, name)
+        try secret.withUnsafeBytes { (value) throws(VICIError) in try bytes.append(value: value, of: name) }
       case .list(let name, let items):
         try bytes.append(.listStart, name)
         for item in items {
@@ -139,7 +163,7 @@ extension [UInt8] {
     append(contentsOf: utf8)
   }
 
-  fileprivate mutating func append(value: [UInt8], of name: String) throws(VICIError) {
+  fileprivate mutating func append(value: some Collection<UInt8>, of name: String) throws(VICIError) {
     guard value.count <= VICILimit.valueBytes else {
       throw VICIError(.tooLong, "the value of '\(name)' has \(value.count) bytes, VICI carries \(VICILimit.valueBytes)")
     }

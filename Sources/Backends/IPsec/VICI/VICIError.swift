@@ -15,6 +15,12 @@ public struct VICIError: Error, Sendable, Equatable, CustomStringConvertible {
     case disconnected
     /// No answer within the limit.
     case timedOut
+    /// Too many commands wait already.
+    case overloaded
+    /// What listens on the socket is no charon of a version that this program knows, or runs as another user.
+    case incompatible
+    /// The operating system refused something that the client itself needs.
+    case system
   }
 
   public let code: Code

@@ -1,5 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Secrets
+
 /// The body of a VICI packet: key/values, lists and sections in the order they stand in. Names may repeat, since charon
 /// sends one section for each SA and SAs may share a connection's name.
 public struct VICIMessage: Sendable, Equatable {
@@ -8,11 +10,24 @@ public struct VICIMessage: Sendable, Equatable {
     case value(name: String, [UInt8])
     case list(name: String, [[UInt8]])
     case section(name: String, VICIMessage)
+    /// A value that is wiped when the message goes. On the wire it is a value like any other; never made by decoding.
+    case secret(name: String, SecretBytes)
 
     /// The name of any kind of element.
     public var name: String {
       switch self {
-      case .value(let name, _), .list(let name, _), .section(let name, _): name
+      case .value(let name, _), .list(let name, _), .section(let name, _), .secret(let name, _): name
+      }
+    }
+
+    public static func == (left: Element, right: Element) -> Bool {
+      guard left.name == right.name else { return false }
+      return switch (left, right) {
+      case (.value(_, let left), .value(_, let right)): left == right
+      case (.list(_, let left), .list(_, let right)): left == right
+      case (.section(_, let left), .section(_, let right)): left == right
+      case (.secret(_, let left), .secret(_, let right)): left.isEqual(to: right)
+      default: false
       }
     }
   }
@@ -56,6 +71,9 @@ public struct VICIMessage: Sendable, Equatable {
   public mutating func add(_ name: String, _ section: VICIMessage) {
     elements.append(.section(name: name, section))
   }
+  public mutating func add(_ name: String, _ secret: SecretBytes) {
+    elements.append(.secret(name: name, secret))
+  }
 }
 
 extension VICIMessage: CustomStringConvertible {
@@ -63,7 +81,7 @@ extension VICIMessage: CustomStringConvertible {
   public var description: String {
     elements.map { element in
       switch element {
-      case .value(let name, _): name
+      case .value(let name, _), .secret(let name, _): name
       case .list(let name, let items): "\(name)[\(items.count)]"
       case .section(let name, let message): "\(name){\(message)}"
       }

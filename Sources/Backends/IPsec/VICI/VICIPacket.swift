@@ -1,5 +1,8 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Glibc
+import Secrets
+
 /// One VICI packet: what the length prefix of the stream encloses.
 public enum VICIPacket: Sendable, Equatable {
   case request(command: String, VICIMessage)
@@ -28,23 +31,29 @@ public enum VICIPacket: Sendable, Equatable {
   ///
   /// - Throws: `tooLong` when it cannot be carried.
   public func framed() throws(VICIError) -> [UInt8] {
-    var packet: [UInt8] = [type]
+    var packet: [UInt8] = []
     switch self {
     case .request(let name, let message), .event(let name, let message):
+      packet.reserveCapacity(6 + name.utf8.count + message.encodedCount)
+      packet += [0, 0, 0, 0, type]
       try packet.append(packetName: name)
-      packet += try message.encoded()
+      try message.append(to: &packet)
     case .register(let name), .unregister(let name):
+      packet += [0, 0, 0, 0, type]
       try packet.append(packetName: name)
     case .response(let message):
-      packet += try message.encoded()
+      packet.reserveCapacity(5 + message.encodedCount)
+      packet += [0, 0, 0, 0, type]
+      try message.append(to: &packet)
     case .unknownCommand, .confirmed, .unknownEvent:
-      break
+      packet += [0, 0, 0, 0, type]
     }
-    guard packet.count <= VICILimit.packetBytes else {
-      throw VICIError(.tooLong, "a VICI packet of \(packet.count) bytes, the limit is \(VICILimit.packetBytes)")
+    let length = packet.count - 4
+    guard length <= VICILimit.packetBytes else {
+      throw VICIError(.tooLong, "a VICI packet of \(length) bytes, the limit is \(VICILimit.packetBytes)")
     }
-    let length = UInt32(packet.count)
-    return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * $0)) } + packet
+    for index in 0..<4 { packet[index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * index)) }
+    return packet
   }
 
   /// Reads a packet without its length prefix.
@@ -69,6 +78,23 @@ public enum VICIPacket: Sendable, Equatable {
     default: throw VICIError(.malformed, "VICI packet type \(type)")
     }
   }
+}
+
+/// A packet on its way to the socket. It may carry secrets, so it is wiped when the last reference goes.
+public struct VICIFrame: Sendable, Equatable {
+  /// The packet with its length prefix.
+  public let bytes: SecretBytes
+
+  /// - Throws: `tooLong`.
+  public init(_ packet: VICIPacket) throws(VICIError) {
+    var framed = try packet.framed()
+    bytes = SecretBytes(copying: framed)
+    framed.withUnsafeMutableBytes { buffer in
+      if let base = buffer.baseAddress { explicit_bzero(base, buffer.count) }
+    }
+  }
+
+  public static func == (left: VICIFrame, right: VICIFrame) -> Bool { left.bytes.isEqual(to: right.bytes) }
 }
 
 /// Cuts the byte stream of a VICI socket into packets. Bytes may come in any pieces; at most one packet is held.
