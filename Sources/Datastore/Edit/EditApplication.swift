@@ -207,22 +207,21 @@ struct EditApplication {
     return apply(edit, to: old?.entry, inherited: inherited, at: instance).map(KeyedEntry.init)
   }
 
+  /// From this many edits of one list on, its order is made anew as a whole.
+  private static let manyEdits = 32
+
   /// Entries whose order is data, one after the other.
   private mutating func applyInOrder(
     _ group: [EditNode], to entries: ListEntries, _ inherited: EditOperation, _ path: InstancePath
   ) -> ListEntries {
+    if group.count >= Self.manyEdits { return applyManyInOrder(group, to: entries, inherited, path) }
     var entries = entries
     var seen = Set<[SameValue]>()
     for edit in group {
-      let keys = edit.keys
-      let instance = path.appending(edit.schema, keys: keys)
-      if !keys.isEmpty, !seen.insert(keys.map(SameValue.init)).inserted {
-        report(.repeated(instance))
-        continue
-      }
-      let old = entries.find(keys)
+      guard let instance = checkedOnce(edit, &seen, path) else { continue }
+      let old = entries.find(edit.keys)
       guard let new = apply(edit, to: old, inherited: inherited, at: instance) else {
-        entries = entries.removing(keys)
+        entries = entries.removing(edit.keys)
         continue
       }
       if let insertion = edit.insertion {
@@ -236,6 +235,41 @@ struct EditApplication {
       }
     }
     return entries
+  }
+
+  /// As `applyInOrder`, at a cost that does not grow faster than the list and the edits.
+  private mutating func applyManyInOrder(
+    _ group: [EditNode], to entries: ListEntries, _ inherited: EditOperation, _ path: InstancePath
+  ) -> ListEntries {
+    var order = LinkedOrder<[SameValue], InteriorNode>()
+    for entry in entries { order.set(entry.keys.map(SameValue.init), entry) }
+    var seen = Set<[SameValue]>()
+    for edit in group {
+      guard let instance = checkedOnce(edit, &seen, path) else { continue }
+      let key = edit.keys.map(SameValue.init)
+      guard let new = apply(edit, to: order[key], inherited: inherited, at: instance) else {
+        order.remove(key)
+        continue
+      }
+      if let insertion = edit.insertion {
+        let destination = insertion.linked({ $0.map(SameValue.init) }) ?? .last
+        if !order.place(key, new, destination) { report(.missingNeighbour(instance, attribute: "key")) }
+      } else {
+        order.set(key, new)
+      }
+    }
+    return ListEntries.make(schema: entries.schema, entries: order.ordered).list
+  }
+
+  /// The path of an entry that was not in the edit before; nil, and reported, when it was.
+  private mutating func checkedOnce(
+    _ edit: EditNode, _ seen: inout Set<[SameValue]>, _ path: InstancePath
+  ) -> InstancePath? {
+    let keys = edit.keys
+    let instance = path.appending(edit.schema, keys: keys)
+    if keys.isEmpty || seen.insert(keys.map(SameValue.init)).inserted { return instance }
+    report(.repeated(instance))
+    return nil
   }
 
   // MARK: The operation none

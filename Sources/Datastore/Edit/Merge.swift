@@ -81,64 +81,53 @@ extension ListEntries {
   }
 }
 
-/// Changes the values of a leaf-list, many at a time at the cost of one pass.
+/// Changes the values of a leaf-list, many at a time, each at the same cost.
 struct LeafListEditor {
   let schema: SchemaNode
-  private var values: [Value]
-  private var present: Set<SameValue>
+  private var values = LinkedOrder<SameValue, Value>()
   private(set) var isChanged = false
 
   init(schema: SchemaNode, values: [Value]) {
     self.schema = schema
-    self.values = values
-    present = Set(values.map(SameValue.init))
+    for value in values { self.values.set(SameValue(value), value) }
   }
 
-  func contains(_ value: Value) -> Bool { present.contains(SameValue(value)) }
+  func contains(_ value: Value) -> Bool { values.contains(SameValue(value)) }
 
   mutating func append(_ value: Value) {
-    present.insert(SameValue(value))
-    values.append(value)
+    values.set(SameValue(value), value)
     isChanged = true
   }
 
   mutating func remove(_ value: Value) {
-    guard present.remove(SameValue(value)) != nil else { return }
+    guard contains(value) else { return }
+    values.remove(SameValue(value))
     isChanged = true
-    // Taken out at the end, unless it is put back at a place first.
   }
 
   /// Puts a value at a place of a user-ordered leaf-list; false when the neighbour is not there or is itself.
   mutating func place(_ value: Value, _ destination: ListEntries.Destination) -> Bool {
-    var index: Int
-    values = values.filter { contains($0) && !$0.isSame(as: value) }
-    switch destination {
-    case .first: index = 0
-    case .last: index = values.count
-    case .before(let neighbour), .after(let neighbour):
-      guard let neighbour = neighbour.first, let found = values.firstIndex(where: { $0.isSame(as: neighbour) }) else {
-        return false
-      }
-      index = found
-      if case .after = destination { index += 1 }
-    }
-    values.insert(value, at: index)
-    present.insert(SameValue(value))
+    guard let destination = destination.linked({ $0.first.map(SameValue.init) }) else { return false }
+    guard values.place(SameValue(value), value, destination) else { return false }
     isChanged = true
     return true
   }
 
   /// The values in their order.
-  consuming func finished() -> [Value] {
-    guard isChanged else { return values }
-    var seen = Set<SameValue>()
-    // The last one of equals counts: a value that was removed and appended again stands where it was appended.
-    var kept: [Value] = []
-    for value in values.reversed() where contains(value) && seen.insert(SameValue(value)).inserted {
-      kept.append(value)
+  func finished() -> [Value] {
+    let values = values.ordered
+    return schema.isOrderedByUser ? values : values.sorted { Value.order($0, $1) < 0 }
+  }
+}
+
+extension ListEntries.Destination {
+  /// The same place with another form of the neighbour's keys; nil when there is none.
+  func linked<Key>(_ key: ([Value]) -> Key?) -> LinkedDestination<Key>? {
+    switch self {
+    case .first: .first
+    case .last: .last
+    case .before(let keys): key(keys).map { .before($0) }
+    case .after(let keys): key(keys).map { .after($0) }
     }
-    kept.reverse()
-    if !schema.isOrderedByUser { kept.sort { Value.order($0, $1) < 0 } }
-    return kept
   }
 }

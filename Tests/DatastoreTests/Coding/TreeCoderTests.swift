@@ -88,7 +88,7 @@ import YANG
       #expect(throws: TreeCodingError.self, "cut at \(count)") { try decodeTree(Array(bytes[..<count]), same: true) }
     }
     var generator = SeededGenerator(seed: 77)
-    for _ in 0..<6000 {
+    for _ in 0..<1500 {
       var damaged = bytes
       for _ in 0..<Int.random(in: 1...4, using: &generator) {
         let index = Int.random(in: 0..<damaged.count, using: &generator)
