@@ -16,10 +16,13 @@ import Testing
       typedef name { type string { length "1..20"; pattern '[a-z]+' { error-message "no"; } } }
       typedef either { type union { type percent; type enumeration { enum a { value 3; } enum b; } } }
       grouping g { leaf x { type name; } list l { key k; leaf k { type string; } unique "v"; leaf v { type int8; } } }
-      container c { presence p; must "l/k = 'a'"; uses g { refine x { default abc; } augment l { leaf more { type bits { bit a; bit b { position 7; } } } } }
+      container c { presence p; must "l/k = 'a'"; uses g { refine x { default abc;
+        } augment l { leaf more { type bits { bit a; bit b { position 7; } } } } }
         leaf r { type leafref { path "../l/k"; } } leaf i { type identityref { base base; } default m:derived; }
-        choice ch { default one; case one { leaf one { type empty; } } leaf two { when "../x"; type decimal64 { fraction-digits 2; } } }
-        leaf-list ll { type either; ordered-by user; max-elements 5; default 3; } anydata d; action a { input { leaf q { type int64; } } } }
+        choice ch { default one; case one { leaf one { type empty; } } leaf two { when "../x";
+          type decimal64 { fraction-digits 2; } } }
+        leaf-list ll { type either; ordered-by user; max-elements 5; default 3; } anydata d;
+          action a { input { leaf q { type int64; } } } }
       augment /m:c/m:l { leaf extra { if-feature f; type instance-identifier; } }
       rpc do { input { leaf a { type string; } } output { leaf b { type binary; } } }
       notification n { leaf c { type boolean; } }

@@ -30,8 +30,8 @@ extension Compiler {
     }
   }
 
-  /// A module whose nodes another module augments or deviates is implemented too (RFC 7950 section 5.6.5). What leafrefs
-  /// and defaults refer to is found in later stages: see `missing`.
+  /// A module whose nodes another module augments or deviates is implemented too (RFC 7950 section 5.6.5). What
+  /// leafrefs and defaults refer to is found in later stages: see `missing`.
   private func modulesNeeded(by module: ParsedModule, _ latest: [String: ParsedModule]) -> [ParsedModule] {
     var needed: [ParsedModule] = []
     for file in [module] + module.submodules {

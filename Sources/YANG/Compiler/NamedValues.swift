@@ -30,10 +30,8 @@ extension Compiler {
     var highest: Int64?
     for statement in use.statement.substatements where statement.keyword == keyword {
       let name = statement.text
-      if keyword == .bit, !Identifier.isValid(name) {
-        log.error(statement, "'\(name)' is not an identifier")
-        continue
-      }
+      // Reported with the grammar.
+      if keyword == .bit, !Identifier.isValid(name) { continue }
       guard names.insert(name).inserted else {
         log.error(statement, "the \(keyword.rawValue) '\(name)' is defined twice in this type")
         continue

@@ -26,15 +26,19 @@ enum NearestName {
     of(name, among: candidates).map { "did you mean '\($0)'?" }
   }
 
+  /// Insertions, deletions, substitutions and exchanges of neighbours that make one of the other.
   private static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var beforePrevious = [Int](repeating: 0, count: b.count + 1)
     var previous = Array(0...b.count)
     var current = previous
     for (i, x) in a.enumerated() {
       current[0] = i + 1
       for (j, y) in b.enumerated() {
-        current[j + 1] = min(previous[j] + (x == y ? 0 : 1), previous[j + 1] + 1, current[j] + 1)
+        var best = min(previous[j] + (x == y ? 0 : 1), previous[j + 1] + 1, current[j] + 1)
+        if i > 0, j > 0, x == b[j - 1], a[i - 1] == y { best = min(best, beforePrevious[j - 1] + 1) }
+        current[j + 1] = best
       }
-      swap(&previous, &current)
+      (beforePrevious, previous, current) = (previous, current, beforePrevious)
     }
     return previous[b.count]
   }
