@@ -78,12 +78,11 @@ struct ProfileEngine: Sendable {
   ) {
     let before = old ?? ProfileConfiguration()
     guard let new, new.server != nil else {
-      let hadServer = before.server != nil
-      reset(
-        to: .unknown, hadServer ? .serverRemoved : reason, detail: "the server was removed from the configuration",
-        effects: &effects)
+      let isRemoved = new == nil
+      let detail = isRemoved ? "the profile was removed" : "the server was removed from the configuration"
+      reset(to: .unknown, before.server == nil ? reason : .serverRemoved, detail: detail, effects: &effects)
       pollDue = nil
-      let why: KeyServiceError = new == nil ? .cancelled("the profile was removed") : .notConfigured(profile: profile)
+      let why: KeyServiceError = isRemoved ? .cancelled(detail) : .notConfigured(profile: profile)
       for job in jobs { effects.append(.complete(job.id, .failure(why))) }
       jobs = []
       return

@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Glibc
 import Synchronization
 import YANG
 
@@ -13,6 +14,13 @@ public struct Event: Sendable {
     public init(seconds: Int64, nanoseconds: Int32) {
       self.seconds = seconds
       self.nanoseconds = nanoseconds
+    }
+
+    /// The time of day.
+    public static var now: Time {
+      var time = timespec()
+      clock_gettime(CLOCK_REALTIME, &time)
+      return Time(seconds: Int64(time.tv_sec), nanoseconds: Int32(truncatingIfNeeded: time.tv_nsec))
     }
   }
 

@@ -23,4 +23,6 @@ public struct CommitEvent: Sendable {
   public let metadata: CommitMetadata
   public let old: InteriorNode
   public let new: InteriorNode
+  /// What differs between them.
+  public let diff: Diff
 }

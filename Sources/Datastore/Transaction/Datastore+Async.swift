@@ -24,6 +24,10 @@ extension Datastore {
     try await waiting { self.validate(store, completion: $0) }
   }
 
+  public func validate(_ root: InteriorNode) async throws(DatastoreFailure) {
+    try await waiting { self.validate(root, completion: $0) }
+  }
+
   public func commit(
     as session: SessionIdentity, comment: String? = nil, label: String? = nil
   ) async throws(DatastoreFailure) -> CommitMetadata? {

@@ -22,19 +22,92 @@ public final class Datastore: Sendable {
     var candidate: InteriorNode
     var locks = Locks()
     var lastCommit: CommitMetadata?
+    /// Whether running is known to fulfil all constraints, so that what a change brings about is all there is to check.
+    var runningIsValid: Bool
+    var listeners: [@Sendable (CommitEvent) -> Void] = []
+    var isStopped = false
   }
 
   public let schema: Schema
   public let events: EventBus
+  public let backends: BackendRegistry
+  public let validator: Validator
+  /// What the operator should know of the start: damage of the commit log, data that the modules in force do not have,
+  /// constraints that the recovered configuration does not fulfil. Empty when all is well.
+  public let startReport: [String]
   let state: Mutex<State>
+  let log: CommitLog?
+  let fingerprint: [UInt8]
+  /// Everything that changes a datastore, in order.
   let queue = DispatchQueue(label: "datastore.writer")
+  /// Every call of a backend's `prepare` and `apply`, and of listeners, in order.
+  let backendQueue = DispatchQueue(label: "datastore.backends")
+  let clock: @Sendable () -> Event.Time
 
   /// A datastore without a commit log: what it holds is lost with the process. For tests and tools.
-  public init(schema: Schema, initial: InteriorNode? = nil, events: EventBus = EventBus()) {
+  public init(
+    schema: Schema, initial: InteriorNode? = nil, backends: [any Backend] = [], events: EventBus = EventBus(),
+    clock: @escaping @Sendable () -> Event.Time = { .now }
+  ) {
     self.schema = schema
     self.events = events
-    let root = initial ?? InteriorNode(schema: schema.root, slots: [])
-    state = Mutex(State(running: root, candidate: root))
+    self.backends = BackendRegistry(backends, schema: schema)
+    self.clock = clock
+    validator = Validator(schema: schema)
+    log = nil
+    fingerprint = []
+    startReport = []
+    let root = initial ?? InteriorNode(schema: schema.root)
+    state = Mutex(State(running: root, candidate: root, runningIsValid: initial == nil))
+  }
+
+  /// Recovers running from a commit log, to which every commit is then written. The log must be freshly opened.
+  ///
+  /// Backends hear of the recovered configuration by `start()`.
+  /// - Throws: when nothing can be recovered.
+  public init(
+    schema: Schema, log: CommitLog, backends: [any Backend] = [], events: EventBus = EventBus(),
+    clock: @escaping @Sendable () -> Event.Time = { .now }
+  ) throws(CommitLogError) {
+    self.schema = schema
+    self.events = events
+    self.backends = BackendRegistry(backends, schema: schema)
+    self.clock = clock
+    self.log = log
+    validator = Validator(schema: schema)
+    fingerprint = SchemaFingerprint.make(of: schema)
+    let recovered = try RecoveredConfiguration(log: log, schema: schema, fingerprint: fingerprint)
+    let violations = validator.validate(recovered.root)
+    startReport =
+      recovered.report
+      + violations.map { "the recovered configuration is not valid: \($0.path?.description ?? "/"): \($0.message)" }
+    state = Mutex(
+      State(
+        running: recovered.root, candidate: recovered.root, lastCommit: recovered.lastCommit,
+        runningIsValid: violations.isEmpty))
+  }
+
+  /// Gives the backends the running configuration, as a change from nothing. Call it once, when they are ready.
+  public func start() {
+    backendQueue.async { [self] in
+      let root = running
+      let empty = InteriorNode(schema: schema.root)
+      for backend in backends.backends {
+        backend.apply(ChangeSet(subscriptions: backend.subscriptions, from: empty, to: root, schema: schema))
+      }
+    }
+  }
+
+  /// Ends all changes: what was asked for before is done, what comes after is refused. Returns when the backends have
+  /// been told of the last commit.
+  public func stop() {
+    queue.sync { state.withLock { $0.isStopped = true } }
+    backendQueue.sync {}
+  }
+
+  /// Calls `body` after every commit, in the order of commits, on the backends' queue.
+  public func onCommit(_ body: @escaping @Sendable (CommitEvent) -> Void) {
+    state.withLock { $0.listeners.append(body) }
   }
 
   // MARK: Reading
@@ -99,7 +172,7 @@ public final class Datastore: Sendable {
         try state.locks.requireAccess(to: .candidate, by: session)
         return state.candidate
       }
-      let after = try change(before)
+      let after = try validator.resolvingConditions(from: before, to: try change(before))
       state.withLock { $0.candidate = after }
     }
   }
@@ -116,12 +189,22 @@ public final class Datastore: Sendable {
 
   /// Checks a whole datastore (validate, section 8.6). All violations are reported together.
   public func validate(_ store: DatastoreName, completion: @escaping Completion<Void>) {
-    enqueue(completion) {}
+    enqueue(completion) { [self] in
+      let (running, candidate, isValid) = state.withLock { ($0.running, $0.candidate, $0.runningIsValid) }
+      let errors =
+        store == .candidate && isValid
+        ? validator.validate(old: running, new: candidate)
+        : validator.validate(store == .running ? running : candidate)
+      if !errors.isEmpty { throw DatastoreFailure(errors) }
+    }
   }
 
   /// Checks a configuration that is in no datastore.
   public func validate(_ root: InteriorNode, completion: @escaping Completion<Void>) {
-    enqueue(completion) {}
+    enqueue(completion) { [self] in
+      let errors = validator.validate(root)
+      if !errors.isEmpty { throw DatastoreFailure(errors) }
+    }
   }
 
   /// Makes the candidate running (commit, section 8.3.4.1). Success means that the commit is durable. The metadata is
@@ -131,25 +214,27 @@ public final class Datastore: Sendable {
     completion: @escaping Completion<CommitMetadata?>
   ) {
     enqueue(completion) { [self] in
-      try state.withLock { state throws(DatastoreError) in
-        try state.locks.requireAccess(to: .running, by: session)
-        try state.locks.requireAccess(to: .candidate, by: session)
-        state.running = state.candidate
-        return state.lastCommit
-      }
+      try commitCandidate(session, comment, label)
+    } afterwards: { [self] in
+      maintainLog()
     }
   }
 
   /// Runs a change on the writer's queue and reports how it ended.
   private func enqueue<Success>(
-    _ completion: @escaping Completion<Success>, _ body: @escaping @Sendable () throws -> Success
+    _ completion: @escaping Completion<Success>, _ body: @escaping @Sendable () throws -> Success,
+    afterwards: (@Sendable () -> Void)? = nil
   ) {
-    queue.async {
+    queue.async { [self] in
       do {
+        guard !state.withLock({ $0.isStopped }) else {
+          throw DatastoreError(.operationFailed, message: "the agent is stopping")
+        }
         completion(.success(try body()))
       } catch {
         completion(.failure(DatastoreFailure(wrapping: error)))
       }
+      afterwards?()
     }
   }
 }

@@ -36,9 +36,10 @@ struct Namer {
 
   private mutating func assign(to types: [PlannedType], in owner: PlannedType?, place: String) {
     for type in types {
-      type.name = typeName(type)
-      if let node = type.node, isContested(node, spelling.typeName) {
-        type.name = spelling.typeName(namespaceNames.sourceName(type.module) + "-" + sourceName(type))
+      if let node = type.node {
+        type.name = covered(told(node, by: spelling.typeName, verbatim: spelling.verbatimTypeName), type)
+      } else {
+        type.name = typeName(type)
       }
     }
     report(types.map { ($0.name, $0.source) }, place: place)
@@ -47,27 +48,41 @@ struct Namer {
   private mutating func assign(to members: [PlannedMember], in owner: PlannedType) {
     var names: [(name: String, source: String)] = []
     for member in members {
-      let node = member.node
-      let isContested = isContested(node, spelling.memberName)
-      member.name = spelling.memberName(
-        isContested ? namespaceNames.sourceName(node.module) + "-" + sourceName(node) : sourceName(node))
-      names.append((member.name, node.path))
-      if !node.defaults.isEmpty { names.append((member.name + "OrDefault", "the default of " + node.path)) }
+      member.name = told(member.node, by: spelling.memberName, verbatim: spelling.verbatimMemberName)
+      names.append((member.name, member.node.path))
+      if !member.node.defaults.isEmpty {
+        names.append((member.name + "OrDefault", "the default of " + member.node.path))
+      }
     }
     report(names, place: owner.source)
   }
 
-  /// True for a node that another module put where there is one of the same name already, asked for or not.
-  private func isContested(_ node: SchemaNode, _ spell: (String) -> String) -> Bool {
-    guard let parent = node.parent, parent.kind != .root, node.module !== parent.module else { return false }
+  /// The name of a node among its siblings, asked for or not. Those of its own module that would be named alike are
+  /// told apart by their names as they are written; that of another module's node by the module, unless it is the
+  /// parent's.
+  private func told(
+    _ node: SchemaNode, by spell: (String) -> String, verbatim: (String) -> String
+  ) -> String {
     let name = spell(sourceName(node))
-    return parent.children.contains { $0 !== node && spell(sourceName($0)) == name }
+    let siblings = node.parent?.children ?? []
+    let rivals = siblings.filter { $0 !== node && spell(sourceName($0)) == name }
+    let hasRivalAtHome = rivals.contains { $0.module === node.module }
+    guard let parent = node.parent, parent.kind != .root, parent.module !== node.module,
+      rivals.contains(where: { $0.module !== node.module })
+    else { return hasRivalAtHome ? verbatim(sourceName(node)) : name }
+    let module = namespaceNames.sourceName(node.module)
+    return hasRivalAtHome
+      ? spell(module) + "_" + verbatim(sourceName(node)) : spell(module + "-" + sourceName(node))
   }
 
   private func typeName(_ type: PlannedType) -> String {
     if case .listKey = type.kind { return "ListKey" }
-    let name = spelling.typeName(sourceName(type))
-    return ReservedNames.isReservedType(name) ? name + type.kindName : name
+    return covered(spelling.typeName(sourceName(type)), type)
+  }
+
+  /// Keeps off the names of types that generated code needs itself.
+  private func covered(_ name: String, _ type: PlannedType) -> String {
+    ReservedNames.isReservedType(name) ? name + type.kindName : name
   }
 
   private func sourceName(_ type: PlannedType) -> String { overrides[type.source] ?? type.sourceName }

@@ -23,6 +23,27 @@ struct Spelling {
     return Self.join(words)
   }
 
+  /// The name as it is written, with underscores for what is neither letter nor digit, and a small letter in front.
+  func verbatimMemberName(_ name: String) -> String {
+    let name = Self.verbatim(name)
+    return name.prefix(1).lowercased() + name.dropFirst()
+  }
+
+  /// As `verbatimMemberName`, with a capital in front.
+  func verbatimTypeName(_ name: String) -> String {
+    let name = Self.verbatim(name)
+    return name.prefix(1).uppercased() + name.dropFirst()
+  }
+
+  private static func verbatim(_ name: String) -> String {
+    var result = ""
+    for character in name.unicodeScalars {
+      let isWord = character.properties.isAlphabetic || character.properties.numericType == .decimal
+      result.unicodeScalars.append(isWord ? character : "_")
+    }
+    return result.first?.isNumber == true ? "_" + result : result
+  }
+
   /// The names of the cases of one enumeration, bits type or identity set: names that come out equal are told apart
   /// by what `distinction` says of them.
   func caseNames(_ names: [String], distinction: (Int) -> String) -> [String] {

@@ -96,7 +96,8 @@ extension MKPDU {
     func write(_ key: SAKUse.Key?, to body: inout ByteWriter) {
       body.append(key?.identifier.keyServer ?? MemberIdentifier(high: 0, low: 0))
       body.append(key?.identifier.number ?? 0)
-      body.append(key?.lowestAcceptablePN ?? 0)
+      // Beside delay protection some receivers refuse a zero, even for a key that is not there.
+      body.append(key?.lowestAcceptablePN ?? (use.delayProtect ? 1 : 0))
     }
     guard use.usesMACsec else {
       try Self.write(SetType.sakUse, 0, to: &writer) { _ in }
