@@ -70,8 +70,8 @@ extension Datastore {
     }
     do {
       return try log.append(
-        time: clock(), session: session, comment: comment, label: label, schema: fingerprint,
-        diff: TreeEncoder.encode(diff))
+        time: clock(), session: session, comment: comment, label: label, schema: fingerprint.bytes,
+        diff: TreeCoder.encode(diff))
     } catch {
       throw DatastoreError(
         error.code == .diskFull ? .resourceDenied : .operationFailed,
@@ -82,7 +82,7 @@ extension Datastore {
   /// What may wait until the commit was acknowledged. A failure is no loss: the next commit tries again.
   func maintainLog() {
     guard let log else { return }
-    if log.isSnapshotDue { try? log.writeSnapshot(schema: fingerprint, tree: TreeEncoder.encode(running)) }
+    if log.isSnapshotDue { try? log.writeSnapshot(schema: fingerprint.bytes, tree: TreeCoder.encode(running)) }
     try? log.maintain()
   }
 
@@ -97,7 +97,11 @@ extension Datastore {
   public func diff(of commit: UInt64) throws(CommitLogError) -> Diff {
     guard let log else { throw CommitLogError(.unknownCommit, "there is no commit log") }
     let record = try log.record(of: commit)
-    var decoder = TreeDecoder(record.diff, schema: schema, isForeign: record.schema != fingerprint)
-    do { return try decoder.diff() } catch { throw CommitLogError(.damaged, "commit \(commit): \(error)") }
+    do {
+      let isSame = record.schema == fingerprint.bytes
+      return try TreeCoder.decodeDiff(record.diff, schema: schema, isSameSchema: isSame, sealer: sealer).content
+    } catch {
+      throw CommitLogError(.damaged, "commit \(commit): \(error)")
+    }
   }
 }

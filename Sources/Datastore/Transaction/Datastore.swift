@@ -1,6 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import Dispatch
+import Secrets
 import Synchronization
 import YANG
 
@@ -37,7 +38,8 @@ public final class Datastore: Sendable {
   public let startReport: [String]
   let state: Mutex<State>
   let log: CommitLog?
-  let fingerprint: [UInt8]
+  let fingerprint: SchemaFingerprint
+  let sealer: Sealer?
   /// Everything that changes a datastore, in order.
   let queue = DispatchQueue(label: "datastore.writer")
   /// Every call of a backend's `prepare` and `apply`, and of listeners, in order.
@@ -55,7 +57,8 @@ public final class Datastore: Sendable {
     self.clock = clock
     validator = Validator(schema: schema)
     log = nil
-    fingerprint = []
+    fingerprint = SchemaFingerprint(bytes: [])
+    sealer = nil
     startReport = []
     let root = initial ?? InteriorNode(schema: schema.root)
     state = Mutex(State(running: root, candidate: root, runningIsValid: initial == nil))
@@ -63,10 +66,10 @@ public final class Datastore: Sendable {
 
   /// Recovers running from a commit log, to which every commit is then written. The log must be freshly opened.
   ///
-  /// Backends hear of the recovered configuration by `start()`.
+  /// Backends hear of the recovered configuration by `start()`. `sealer` seals what became a secret in newer modules.
   /// - Throws: when nothing can be recovered.
   public init(
-    schema: Schema, log: CommitLog, backends: [any Backend] = [], events: EventBus = EventBus(),
+    schema: Schema, log: CommitLog, sealer: Sealer? = nil, backends: [any Backend] = [], events: EventBus = EventBus(),
     clock: @escaping @Sendable () -> Event.Time = { .now }
   ) throws(CommitLogError) {
     self.schema = schema
@@ -75,8 +78,9 @@ public final class Datastore: Sendable {
     self.clock = clock
     self.log = log
     validator = Validator(schema: schema)
-    fingerprint = SchemaFingerprint.make(of: schema)
-    let recovered = try RecoveredConfiguration(log: log, schema: schema, fingerprint: fingerprint)
+    fingerprint = SchemaFingerprint(of: schema)
+    self.sealer = sealer
+    let recovered = try RecoveredConfiguration(log: log, schema: schema, fingerprint: fingerprint, sealer: sealer)
     let violations = validator.validate(recovered.root)
     startReport =
       recovered.report

@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Secrets
 import YANG
 
 /// The running configuration as the commit log holds it.
@@ -9,37 +10,41 @@ struct RecoveredConfiguration {
   /// What was damaged, or does not fit the modules in force.
   let report: [String]
 
+  private static let maximumReport = 100
+
   /// - Throws: when the log cannot be read. A commit that cannot be decoded although its checksum is right throws too:
   ///   it must not be passed over silently, and it is not lost.
-  init(log: CommitLog, schema: Schema, fingerprint: [UInt8]) throws(CommitLogError) {
+  init(
+    log: CommitLog, schema: Schema, fingerprint: SchemaFingerprint, sealer: Sealer?
+  ) throws(CommitLogError) {
     let recovery = try log.recover()
     var report = recovery.damage
     var root = InteriorNode(schema: schema.root)
     var isForeign = false
     do {
       if let snapshot = recovery.snapshot {
-        isForeign = snapshot.schema != fingerprint
-        var decoder = TreeDecoder(snapshot.tree, schema: schema, isForeign: isForeign)
-        root = try decoder.tree()
-        report += decoder.problems
+        isForeign = snapshot.schema != fingerprint.bytes
+        let decoded = try TreeCoder.decodeTree(
+          snapshot.tree, schema: schema, isSameSchema: !isForeign, sealer: sealer)
+        root = decoded.content
+        report += decoded.problems.map(\.description)
       }
     } catch {
       throw CommitLogError(.damaged, "commit log: snapshot of commit \(recovery.snapshot?.commit ?? 0): \(error)")
     }
     for record in recovery.commits {
-      let foreign = record.schema != fingerprint
+      let foreign = record.schema != fingerprint.bytes
       isForeign = isForeign || foreign
-      var decoder = TreeDecoder(record.diff, schema: schema, isForeign: foreign)
       do {
-        let diff = try decoder.diff()
-        report += decoder.problems
-        root = try Self.apply(diff, to: root, isForeign: isForeign, &report)
+        let decoded = try TreeCoder.decodeDiff(record.diff, schema: schema, isSameSchema: !foreign, sealer: sealer)
+        report += decoded.problems.map(\.description)
+        root = try Self.apply(decoded.content, to: root, isForeign: isForeign, &report)
       } catch {
         throw CommitLogError(.damaged, "commit log: commit \(record.metadata.id): \(error)")
       }
     }
     self.root = root
-    self.report = Array(report.prefix(TreeDecoder.maximumProblems))
+    self.report = Array(report.prefix(Self.maximumReport))
     let latest = recovery.commits.last?.metadata
     if let latest { lastCommit = latest } else { lastCommit = try log.history(limit: 1).first }
   }
@@ -48,11 +53,13 @@ struct RecoveredConfiguration {
   /// not fit.
   private static func apply(
     _ diff: Diff, to root: InteriorNode, isForeign: Bool, _ report: inout [String]
-  ) throws(TreePatch.Mismatch) -> InteriorNode {
-    guard isForeign else { return try TreePatch.apply(diff, to: root) }
+  ) throws(DatastoreFailure) -> InteriorNode {
+    guard isForeign else { return try diff.applied(to: root) }
     var root = root
     for change in diff.changes {
-      do { root = try TreePatch.apply(Diff(changes: [change]), to: root) } catch { report.append(error.description) }
+      do { root = try Diff(changes: [change]).applied(to: root) } catch {
+        report.append("the change of \(change.path) does not fit any more")
+      }
     }
     return root
   }
