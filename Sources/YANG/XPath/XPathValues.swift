@@ -15,12 +15,3 @@ extension Value {
   /// The canonical text with module names as prefixes, as expressions see it. Secrets are hidden.
   public var textWithModuleNames: String { Self.untyped.canonicalText(of: self) { $0.name } }
 }
-
-extension SchemaType {
-  /// The built-in type instance-identifier, for texts that belong to no leaf. It asks for no instance.
-  public static let instanceIdentifier: SchemaType = {
-    let type = SchemaType(base: .instanceIdentifier)
-    type.requiresInstance = false
-    return type
-  }()
-}

@@ -30,7 +30,7 @@ import YANG
     var random = SeededRandom(seed)
     let fixture = try ConfigurationFixture(Self.module)
     var tree = InteriorNode(schema: fixture.schema.root)
-    for round in 0..<400 {
+    for round in 0..<1500 {
       var next = tree
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         next = (try? fixture.edited(next, Self.randomEdit(&random))) ?? next
@@ -39,7 +39,7 @@ import YANG
       let decoded = try TreeCoder.decodeDiff(
         TreeCoder.encode(diff), schema: fixture.schema, isSameSchema: round % 2 == 0, sealer: nil)
       #expect(decoded.problems.isEmpty, "seed \(seed), round \(round): \(decoded.problems)")
-      let patched = try decoded.content.applied(to: tree)
+      let patched = try TreePatch.apply(decoded.content, to: tree)
       #expect(patched == next, "seed \(seed), round \(round)")
       if patched != next { return }
       tree = next
