@@ -89,6 +89,50 @@ import Testing
     #expect(state.status == .registrationFailed)
   }
 
+  @Test func unusableCredentialsAreFoundBeforeACommit() throws {
+    func check(_ authentication: Authentication) -> String? {
+      do {
+        try ProfileConfiguration(authentication: authentication).check(sealer: fixture.sealer)
+        return nil
+      } catch { return error.description }
+    }
+    func trustpoint(_ ca: String, _ chain: String, _ key: String) throws -> Authentication {
+      .certificates(
+        try CertificateCredentials(
+          authorities: try authority.read(ca), chain: try authority.read(chain),
+          privateKey: try fixture.seal(String(decoding: try authority.read(key), as: UTF8.self))))
+    }
+    #expect(try check(.systemTrust) == nil && check(fixture.psk()) == nil)
+    #expect(try check(trustpoint("ca.pem", "client.pem", "client.key")) == nil)
+    #expect(try check(trustpoint("ca.key", "client.pem", "client.key"))?.contains("authorities") == true)
+    #expect(try check(trustpoint("ca.pem", "client.key", "client.key"))?.contains("own certificate") == true)
+    #expect(try check(trustpoint("ca.pem", "client.pem", "client.pem"))?.contains("private key is not") == true)
+    #expect(try check(trustpoint("ca.pem", "client.pem", "server.key"))?.contains("does not belong") == true)
+    try ServerProgram.run(
+      ["openssl", "pkey", "-in", "client.key", "-aes256", "-passout", "pass:x", "-out", "locked.key"],
+      in: authority.folder)
+    #expect(try check(trustpoint("ca.pem", "client.pem", "locked.key"))?.contains("encrypted") == true)
+    #expect(try check(fixture.psk("abc")) != nil, "an odd number of digits")
+    let foreign = try Sealer(try MasterKey()).seal(SecretBytes(copying: [1]))
+    #expect(try check(.psk(PreSharedKey(identity: "r", key: foreign))) != nil)
+  }
+
+  /// An encrypted key must neither connect nor ask a terminal for its password.
+  @Test func anEncryptedKeyIsACredentialFailure() async throws {
+    let server = try server(["-Verify", "1", "-verify_return_error", "-CAfile", "ca.pem"])
+    try ServerProgram.run(
+      ["openssl", "pkey", "-in", "client.key", "-aes256", "-passout", "pass:x", "-out", "locked.key"],
+      in: authority.folder)
+    let locked = try fixture.seal(String(decoding: try authority.read("locked.key"), as: UTF8.self))
+    try fixture.configure(
+      port: server.port,
+      .certificates(
+        try CertificateCredentials(
+          authorities: try authority.read("ca.pem"), chain: try authority.read("client.pem"), privateKey: locked)))
+    let state = try await fixture.wait { $0.status == .registrationFailed }
+    #expect(state.statistics.lastTransaction.statusText == "the TLS credential is unusable")
+  }
+
   @Test func hostNamesAndIPv6() async throws {
     let server = try server([])
     try fixture.configure(port: server.port, try credentials(withClient: false)) {

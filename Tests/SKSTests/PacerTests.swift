@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Foundation
 import KeyService
 import Secrets
 import Testing
@@ -142,6 +143,28 @@ import Testing
     table.timeout(now: at(1), effects: &effects)
     let made = (0..<100).count { number in table.read("P\(number)") { $1 != nil } ?? false }
     #expect(made == 2)
+  }
+
+  /// What many profiles with dead servers cost. The bounds are about twice what was measured.
+  @Test func aProfileIsSmall() throws {
+    func resident() throws -> Int {
+      let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+      return try #require(Int(fields[1])) * 4_096
+    }
+    let count = 20_000
+    var table = ProfileTable(limits: .init(concurrent: 64, perSecond: 1_000_000, burst: 64), seed: 3)
+    var effects: [ProfileTable.Effect] = []
+    let before = try resident()
+    for number in 0..<count {
+      table.configure(
+        "ProfileR1toR\(number)", ProfileConfiguration(server: Endpoint(host: .ipv4("192.0.2.1"), port: 1)),
+        now: at(100), effects: &effects)
+    }
+    let configured = try resident()
+    #expect((configured - before) / count < 1_000)
+    _ = run(&table, from: at(100), until: at(101)) { _, _ in Self.refused }
+    #expect(table.read("ProfileR1toR\(count - 1)") { $1?.statistics.requestFailed ?? 0 } ?? 0 >= 1)
+    #expect(try (resident() - before) / count < 2_000)
   }
 
   @Test func aRemovedProfileIsForgottenAndItsSlotUsedAgain() {

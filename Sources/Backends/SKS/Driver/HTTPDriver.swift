@@ -53,29 +53,18 @@ final class HTTPDriver: Sendable {
 
   /// Starts the thread. It holds the driver and the delegate until ``stop()``.
   func run(delegate: any Delegate, sealer: Sealer) throws(TransportFailure) {
-    final class Arguments: Sendable {
-      let driver: HTTPDriver
-      let delegate: any Delegate
-      let sealer: Sealer
-      init(_ driver: HTTPDriver, _ delegate: any Delegate, _ sealer: Sealer) {
-        self.driver = driver
-        self.delegate = delegate
-        self.sealer = sealer
-      }
-    }
-    let arguments = Unmanaged.passRetained(Arguments(self, delegate, sealer))
+    let loop = Unmanaged.passRetained(try DriverLoop(self, delegate, sealer))
     var handle = pthread_t()
     let result = pthread_create(
       &handle, nil,
       { argument in
         guard let argument else { return nil }
-        let arguments = Unmanaged<Arguments>.fromOpaque(argument).takeRetainedValue()
         agentd_set_thread_name("sks-http")
-        DriverLoop(arguments.driver, arguments.delegate, arguments.sealer)?.run()
+        Unmanaged<DriverLoop>.fromOpaque(argument).takeRetainedValue().run()
         return nil
-      }, arguments.toOpaque())
+      }, loop.toOpaque())
     guard result == 0 else {
-      arguments.release()
+      loop.release()
       throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: result)
     }
     thread.withLock { $0 = handle }
@@ -120,7 +109,7 @@ final class HTTPDriver: Sendable {
   }
 }
 
-/// The thread's own state.
+/// The thread's own state. It is made by the starter and used by the thread alone afterwards.
 private final class DriverLoop {
   private let driver: HTTPDriver
   private let delegate: any HTTPDriver.Delegate
@@ -129,17 +118,25 @@ private final class DriverLoop {
   private let epoll: Int32
   private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
   private var handles: [ProfileTable.RequestKey: UnsafeMutableRawPointer] = [:]
-  private var waiting: [HTTPDriver.Order] = []
+  private var waiting = OrderQueue()
   /// When libcurl wants to be called.
   private var multiDue: MonotonicInstant?
   private var isStopping = false
 
-  init?(_ driver: HTTPDriver, _ delegate: any HTTPDriver.Delegate, _ sealer: Sealer) {
-    guard let multi = curl_multi_init() else { return nil }
-    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+  init(
+    _ driver: HTTPDriver, _ delegate: any HTTPDriver.Delegate, _ sealer: Sealer
+  ) throws(TransportFailure) {
     self.driver = driver
     self.delegate = delegate
     self.sealer = sealer
+    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else {
+      throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: errno)
+    }
+    guard let multi = curl_multi_init() else {
+      close(epoll)
+      throw TransportFailure(stage: .refused, cause: .other, clientCode: 2)
+    }
     self.multi = multi
   }
 
@@ -230,7 +227,7 @@ private final class DriverLoop {
     case .start(let order):
       if transfers.count < HTTPDriver.maximumTransfers { start(order) } else { waiting.append(order) }
     case .cancel(let key):
-      if let easy = handles[key] { remove(easy) } else { waiting.removeAll { $0.key == key } }
+      if let easy = handles[key] { remove(easy) } else { waiting.remove(key) }
     case .stop: isStopping = true
     }
   }
@@ -273,6 +270,36 @@ private final class DriverLoop {
       remove(easy)
       delegate.driver(finished: key, result, now: HTTPDriver.now())
     }
-    while transfers.count < HTTPDriver.maximumTransfers, !waiting.isEmpty { start(waiting.removeFirst()) }
+    while transfers.count < HTTPDriver.maximumTransfers, let order = waiting.next() { start(order) }
+  }
+}
+
+/// Orders that wait for their turn: first in, first out, and any can be taken away.
+private struct OrderQueue {
+  private var orders: [ProfileTable.RequestKey: HTTPDriver.Order] = [:]
+  /// In the order of their coming, with those that were taken away.
+  private var keys: [ProfileTable.RequestKey] = []
+  private var head = 0
+
+  mutating func append(_ order: HTTPDriver.Order) {
+    orders[order.key] = order
+    keys.append(order.key)
+  }
+
+  mutating func remove(_ key: ProfileTable.RequestKey) { orders[key] = nil }
+
+  mutating func next() -> HTTPDriver.Order? {
+    while head < keys.count {
+      head += 1
+      guard let order = orders.removeValue(forKey: keys[head - 1]) else { continue }
+      if 2 * head > keys.count {
+        keys.removeFirst(head)
+        head = 0
+      }
+      return order
+    }
+    keys = []
+    head = 0
+    return nil
   }
 }

@@ -165,6 +165,7 @@ final class Transfer {
       try set(CURLOPT_SSLCERTTYPE, "PEM")
       try set(CURLOPT_SSLKEY_BLOB, privateKey)
       try set(CURLOPT_SSLKEYTYPE, "PEM")
+      try set(CURLOPT_KEYPASSWD, "")  // or OpenSSL would ask the terminal for an encrypted key's
     case .systemTrust: try verifyPeer()
     }
   }
