@@ -36,16 +36,15 @@ public final class NETCONFServer: Sendable {
   /// Opens the sockets, so that a wrong address is told here; connections wait until `start`.
   ///
   /// - Parameters:
-  ///   - backends: whose operational data is read and whose rpcs are called; what changes they hear of is the
-  ///     datastore's affair.
+  ///   - datastore: whose backends' operational data is read, and whose rpcs are called.
   ///   - sealer: seals secrets in what clients send; without one, leafs that hold secrets are refused.
   public init(
-    configuration: NETCONFConfiguration, datastore: Datastore, backends: [any Backend],
-    authenticator: any Authenticator, sealer: Sealer?, logger: Logger
+    configuration: NETCONFConfiguration, datastore: Datastore, authenticator: any Authenticator,
+    sealer: Sealer?, logger: Logger
   ) throws(ServerError) {
     self.configuration = configuration
     let core = ServerCore(
-      datastore: datastore, backends: backends, limits: configuration.sessions, sealer: sealer, logger: logger)
+      datastore: datastore, limits: configuration.sessions, sealer: sealer, logger: logger)
     self.core = core
     ssh = try SSHServer(
       addresses: configuration.addresses, hostKeys: HostKeys(directory: configuration.directory),
@@ -61,6 +60,9 @@ public final class NETCONFServer: Sendable {
   public var addresses: [ListenAddress] { ssh.addresses }
   /// The capabilities that clients are told.
   public var capabilities: [String] { core.capabilities }
+
+  /// The operational data that the server itself provides, for checks that everything is provided.
+  public var operationalPaths: [String] { core.ownPaths }
 
   /// Begins to accept connections.
   public func start() throws(ServerError) { try ssh.start() }

@@ -28,7 +28,7 @@ import Testing
     configuration.stopTime = .milliseconds(300)
     configure(&configuration)
     let server = try NETCONFServer(
-      configuration: configuration, datastore: Datastore(schema: ProjectSchema.schema), backends: [],
+      configuration: configuration, datastore: Datastore(schema: ProjectSchema.schema),
       authenticator: users, sealer: Sealer(MasterKey()), logger: .silent)
     try server.start()
     defer { server.stop() }

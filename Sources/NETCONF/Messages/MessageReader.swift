@@ -45,9 +45,13 @@ final class MessageReader: XMLHandler {
   private var hasMessageID = false
   private var isInsideRPC = false
 
-  init(reader: ValueReader, limits: XMLLimits = XMLLimits()) {
+  private let stored: () -> InteriorNode?
+
+  /// - Parameter stored: the tree whose secrets a client may refer to by what a read gave it.
+  init(reader: ValueReader, limits: XMLLimits = XMLLimits(), stored: @escaping () -> InteriorNode? = { nil }) {
     self.reader = reader
     self.limits = limits
+    self.stored = stored
   }
 
   /// Makes ready for the next message.
@@ -149,7 +153,7 @@ final class MessageReader: XMLHandler {
       asked = .nothing(DatastoreError(.missingAttribute, layer: .rpc, message: "rpc has no message-id"))
       return .skip
     }
-    let parsers = ContentParsers(reader: reader, tokenizer: tokenizer)
+    let parsers = ContentParsers(reader: reader, tokenizer: tokenizer, stored: stored)
     if let syntax = OperationSyntax.of(tag) {
       let reader = ParameterReader(syntax, parsers: parsers)
       asked = .ours(reader)

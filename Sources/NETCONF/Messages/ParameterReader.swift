@@ -203,11 +203,15 @@ extension XMLTag {
 struct ContentParsers {
   let reader: ValueReader
   unowned let tokenizer: XMLTokenizer
+  /// The tree whose secrets a client may refer to by what a read gave it.
+  let stored: () -> InteriorNode?
 
   var schema: Schema { reader.schema }
 
   func makeEditParser() -> DataParser {
-    DataParser(schema: schema.root, purpose: .edit, reader: reader, tokenizer: tokenizer)
+    var reader = reader
+    reader.stored = stored()
+    return DataParser(schema: schema.root, purpose: .edit, reader: reader, tokenizer: tokenizer)
   }
 
   func makeFilterParser() -> SubtreeFilterParser {

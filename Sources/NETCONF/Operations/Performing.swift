@@ -57,29 +57,19 @@ extension ServerCore {
   ) {
     guard edit.target == .candidate else { return answer(.error(.notWritable(edit.target))) }
     let datastore = datastore
-    switch edit.testOption {
-    case nil, .set:
-      datastore.editCandidate(
-        as: session, { try edit.edit.applied(to: $0, defaultOperation: edit.defaultOperation) },
-        completion: Self.answering(later))
-    case .testThenSet, .testOnly:
-      // The test sees the candidate as it is now; that it is still the same when the edit takes effect is checked
-      // there.
-      let before = datastore.candidate
-      let edited = Result { () throws(DatastoreFailure) in
-        try edit.edit.applied(to: before, defaultOperation: edit.defaultOperation)
-      }
-      guard case .success(let after) = edited else { return answer(Self.body(of: edited)) }
-      datastore.validate(after) { result in
-        guard case .success = result, edit.testOption == .testThenSet else { return later { Self.body(of: result) } }
-        datastore.editCandidate(
-          as: session,
-          { current in
-            if current === before { return after }
-            return try edit.edit.applied(to: current, defaultOperation: edit.defaultOperation)
-          }, completion: Self.answering(later))
-      }
-    }
+    datastore.editCandidate(
+      as: session,
+      { before in
+        let after = try edit.edit.applied(to: before, defaultOperation: edit.defaultOperation)
+        switch edit.testOption {
+        case nil, .set: return after
+        case .testThenSet, .testOnly:
+          let settled = try datastore.validator.resolvingConditions(from: before, to: after)
+          let errors = datastore.validator.validate(settled)
+          guard errors.isEmpty else { throw DatastoreFailure(errors) }
+          return edit.testOption == .testOnly ? before : settled
+        }
+      }, completion: Self.answering(later))
   }
 
   private func copy(
@@ -122,7 +112,7 @@ extension ServerCore {
   private func invoke(
     _ rpc: SchemaNode, input: InteriorNode, user: String, _ answer: (ReplyBody) -> Void, _ later: @escaping Later
   ) {
-    guard let backend = operations["/\(rpc.module.name):\(rpc.name)"] else {
+    guard let backend = datastore.backends.backend(forOperation: "/\(rpc.module.name):\(rpc.name)") else {
       return answer(
         .error(
           DatastoreError(
@@ -130,6 +120,8 @@ extension ServerCore {
             message: "nothing here carries out \(rpc.name) of \(rpc.module.name)",
             info: [("bad-element", rpc.name)])))
     }
+    let errors = datastore.validator.validate(body: input, configuration: datastore.running)
+    guard errors.isEmpty else { return answer(.errors(errors)) }
     let invocation = Invocation(schema: rpc, target: nil, input: input, user: user)
     Task { [self] in
       do throws(DatastoreError) {

@@ -68,6 +68,9 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   private var failedAttempts = 0
   private var requestCount = 0
   private var isStopping = false
+  private var driveCount = 0
+  /// Log-in and hello are done when the connection was driven that often.
+  private static let handshakeDrives = 40
 
   /// Takes over a socket that does not block.
   init(
@@ -111,6 +114,11 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   /// Moves everything that can be moved now.
   private func drive() {
     guard let handle else { return }
+    if driveCount < Self.handshakeDrives {
+      driveCount += 1
+      // The client's next small packet waits for the acknowledgement of the last one (Nagle), which we would delay.
+      acknowledgeAtOnce(handle.descriptor)
+    }
     for _ in 0..<64 {
       let before = handle.bytesReceived
       let request = handle.nextRequest()
@@ -127,6 +135,11 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
     guard self.handle != nil else { return }
     if handle.isOver { return end(handle.reason) }
     updateInterest()
+  }
+
+  private func acknowledgeAtOnce(_ descriptor: Int32) {
+    var on: Int32 = 1
+    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// A session has something to say.

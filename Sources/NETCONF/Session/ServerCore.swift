@@ -18,12 +18,12 @@ final class ServerCore: Sendable {
   let encoding: XMLEncoding
   /// Who provides which operational data.
   let sources: OperationalSources
-  /// Who carries out which rpc, by `/module:name`.
-  let operations: [String: any Backend]
+  /// What the server itself provides.
+  let ownPaths: [String]
   let sealer: Sealer?
   let lockTimes = LockTimes()
 
-  init(datastore: Datastore, backends: [any Backend], limits: SessionLimits, sealer: Sealer?, logger: Logger) {
+  init(datastore: Datastore, limits: SessionLimits, sealer: Sealer?, logger: Logger) {
     self.datastore = datastore
     self.limits = limits
     self.logger = logger
@@ -39,9 +39,15 @@ final class ServerCore: Sendable {
       YANGLibraryProvider(schema: schema, contentID: contentID), StreamsProvider(schema: schema),
     ]
     encoding = XMLEncoding(schema: schema)
-    sources = OperationalSources(schema: schema, backends: own + backends)
-    operations = Dictionary(
-      backends.flatMap { backend in backend.operations.map { ($0, backend) } }, uniquingKeysWith: { first, _ in first })
+    sources = OperationalSources(schema: schema, backends: own + datastore.backends.backends)
+    ownPaths = own.flatMap(\.operationalPaths)
+    // The registry is there as long as this is.
+    datastore.onCommit { [registry] commit in
+      guard datastore.events.subscriberCount > 0 else { return }
+      let host = registry.session(commit.metadata.session.id)?.peer.host
+      let event = ConfigurationNotifications.changed(commit, host: host, schema: datastore.schema)
+      if let event { datastore.events.publish(event) }
+    }
   }
 
   // MARK: Sessions

@@ -32,7 +32,9 @@ final class Session: ByteSession, @unchecked Sendable {
     self.record = record
     self.server = server
     self.surroundings = surroundings
-    reader = MessageReader(reader: server.valueReader, limits: server.limits.xml)
+    reader = MessageReader(reader: server.valueReader, limits: server.limits.xml) { [datastore = server.datastore] in
+      datastore.candidate
+    }
     let hello = HelloWriter.message(capabilities: server.capabilities, sessionID: record.id)
     engine = SessionEngine(hello: hello, reader: reader, limits: server.limits, now: surroundings.now())
   }

@@ -277,6 +277,50 @@ import YANG
     #expect(try session.next().contains("<termination-reason>closed</termination-reason>"))
   }
 
+  @Test func commitsAreNotified() throws {
+    let bench = try SessionBench()
+    let session = try greeted(bench)
+    let other = try greeted(bench)
+    #expect(try session.call(Self.subscribe).contains("<ok/>"))
+    #expect(try other.call(Self.edit(Self.profile("p1"))).contains("<ok/>"))
+    #expect(try other.call("<commit/>").contains("<ok/>"))
+    let change = try session.next()
+    for part in [
+      "<netconf-config-change xmlns=", "<username>admin</username>",
+      "<session-id>\(other.session.record.id)</session-id><source-host>192.0.2.7</source-host>",
+      "<datastore>running</datastore>", "<operation>create</operation>",
+    ] {
+      #expect(change.contains(part), "no \(part) in \(change)")
+    }
+    #expect(change.contains(":sks-server") && change.contains("</target>"), "\(change)")
+    // What is too much to be listed is told by its top.
+    let many = (0..<300).map { Self.profile("many\($0)") }.joined()
+    #expect(try other.call(Self.edit(many)).contains("<ok/>"))
+    #expect(try other.call("<commit/>").contains("<ok/>"))
+    let bulk = try session.next()
+    #expect(bulk.components(separatedBy: "<edit>").count == 2, "\(bulk)")
+  }
+
+  @Test func invalidCandidatesAreNotCommitted() throws {
+    let bench = try SessionBench()
+    let session = try greeted(bench)
+    // A port without an address breaks the must of port.
+    let half = """
+      <profile><profile-name>p1</profile-name><type><remote><kme><server><port>5</port></server></kme></remote></type>\
+      </profile>
+      """
+    let refused = try session.call(Self.edit(half, options: "<test-option>test-then-set</test-option>"))
+    #expect(refused.contains("<error-app-tag>must-violation</error-app-tag>"), "\(refused)")
+    #expect(try session.call(Self.get("candidate")).hasSuffix("<data></data></rpc-reply>"))
+    #expect(try session.call(Self.edit(half)).contains("<ok/>"))
+    for operation in ["<validate><source><candidate/></source></validate>", "<commit/>"] {
+      let reply = try session.call(operation)
+      #expect(reply.contains("<error-app-tag>must-violation</error-app-tag>"), "\(reply)")
+      #expect(reply.contains("<error-path xmlns:"), "\(reply)")
+    }
+    #expect(try session.call(Self.get("running")).hasSuffix("<data></data></rpc-reply>"))
+  }
+
   @Test func subscriptionsFilter() throws {
     let bench = try SessionBench()
     let session = try greeted(bench)
@@ -321,6 +365,8 @@ import YANG
     #expect(failed.contains("<error-message xml:lang=\"en\">no such profile</error-message>"), "\(failed)")
     let wrong = try session.call("<test-key xmlns=\"\(namespace)\"><nothing/></test-key>")
     #expect(wrong.contains("<error-tag>unknown-element</error-tag>"), "\(wrong)")
+    let empty = try session.call("<test-key xmlns=\"\(namespace)\"/>")
+    #expect(empty.contains("<rpc-error>") && empty.contains("profile-name"), "\(empty)")
     let missing = try SessionBench()
     let lonely = try greeted(missing)
     #expect(

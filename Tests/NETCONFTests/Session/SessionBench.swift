@@ -36,9 +36,9 @@ final class SessionBench: @unchecked Sendable {
     schema: Schema = ProjectSchema.schema, initial: InteriorNode? = nil, backends: [any Backend] = [],
     limits: SessionLimits = SessionLimits()
   ) throws {
-    datastore = Datastore(schema: schema, initial: initial)
+    datastore = Datastore(schema: schema, initial: initial, backends: backends)
     core = ServerCore(
-      datastore: datastore, backends: backends, limits: limits, sealer: try Sealer(MasterKey()), logger: .silent)
+      datastore: datastore, limits: limits, sealer: try Sealer(MasterKey()), logger: .silent)
   }
 
   func advance(_ duration: Duration) { queue.sync { time += duration } }
