@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import CLinux
 import Glibc
 
 /// An address to listen on.
