@@ -198,6 +198,27 @@ import Testing
     #expect(Set(pauses.suffix(30)).count > 25, "no two profiles should keep step")
   }
 
+  @Test func waitingConsumersHurryTheConnection() throws {
+    let settings = try ProfileSettings(minimumBackOff: .seconds(1), maximumBackOff: .seconds(300))
+    var harness = EngineHarness(ProfileConfiguration(server: EngineHarness.endpoint(), settings: settings))
+    harness.request(.capabilities, deadline: .seconds(3_000))
+    #expect(harness.engine.pollDue == MonotonicInstant(nanoseconds: 0), "before all profiles that are due now")
+    for _ in 0..<12 {
+      harness.pollWhenDue()
+      harness.fail(.notSent)
+      #expect((harness.engine.pollDue ?? harness.now).since(harness.now) <= .seconds(8))
+    }
+    var idle = EngineHarness(ProfileConfiguration(server: EngineHarness.endpoint(), settings: settings))
+    for _ in 0..<12 {
+      idle.pollWhenDue()
+      idle.fail(.notSent)
+    }
+    #expect((idle.engine.pollDue ?? idle.now).since(idle.now) >= .seconds(150))
+    let last = idle.now
+    idle.request(.capabilities)
+    #expect(idle.engine.pollDue == last + ProfileEngine.minimumPollInterval, "soon, but no storm")
+  }
+
   @Test func automaticHashTriesBothAndStaysWithWhatWorks() throws {
     let key = Authentication.psk(try PreSharedKey(identity: "r1", key: try seal("k")))
     var harness = EngineHarness(ProfileConfiguration(server: EngineHarness.endpoint(), authentication: key))

@@ -51,6 +51,15 @@ import Testing
     #expect(fixture.state?.statistics.retryCount == 0)
   }
 
+  /// A server that wants another group asks for a second hello, in which the key must be offered anew.
+  @Test(arguments: [PreSharedKey.Hash.sha256, .automatic])
+  func openSSLServerThatRetriesTheHello(hash: PreSharedKey.Hash) async throws {
+    let server = try openSSL(["-tls1_3", "-groups", "P-384"])
+    let fixture = try ServiceFixture()
+    try fixture.configure(port: server.port, try fixture.psk(hash: hash))
+    try await fixture.takeAll()
+  }
+
   @Test func aHashThatTheServerDoesNotShareFails() async throws {
     let server = try openSSL(["-tls1_3"])
     let fixture = try ServiceFixture()

@@ -180,6 +180,14 @@ struct ProfileEngine: Sendable {
     pollDue = min(pollDue ?? .init(nanoseconds: .max), max(now, earliest))
   }
 
+  /// Asks for the capabilities before it is due, because a consumer waits for them. A due time in the past goes before
+  /// those of other profiles, which may be many.
+  mutating func hurry() {
+    guard !isUsable, let due = pollDue else { return }
+    let earliest = lastPoll.map { $0 + Self.minimumPollInterval } ?? MonotonicInstant(nanoseconds: 0)
+    pollDue = min(due, earliest)
+  }
+
   /// Takes the result of a request.
   mutating func result(
     transaction: UInt32, _ result: HTTPResult, configuration: ProfileConfiguration, now: MonotonicInstant,
@@ -256,7 +264,9 @@ struct ProfileEngine: Sendable {
     let settings = configuration.settings
     let doubled = settings.minimumBackOff * (1 << Int(min(failures, 24)))
     failures = min(failures + 1, 24)
-    pollDue = now + jitter.spread(min(doubled, settings.maximumBackOff), fromPercent: 50)
+    // Who waits for a key is not made to wait for the largest back-off.
+    let ceiling = jobs.isEmpty ? settings.maximumBackOff : settings.minimumBackOff * 8
+    pollDue = now + jitter.spread(min(doubled, ceiling, settings.maximumBackOff), fromPercent: 50)
   }
 
   private mutating func connected(

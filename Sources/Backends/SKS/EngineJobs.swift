@@ -26,6 +26,7 @@ extension ProfileEngine {
       return
     }
     jobs.append(Job(id: id, request: request, deadline: deadline))
+    hurry()
     startJobs(configuration: configuration, now: now, effects: &effects)
   }
 

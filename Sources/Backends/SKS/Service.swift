@@ -40,6 +40,8 @@ public final class SKSService: KeyService, Sendable {
   deinit { shutdown() }
 
   /// Ends the service: what waits is answered as cancelled, what is in flight is given up.
+  ///
+  /// To be called before the process exits: OpenSSL tears itself down then, and the thread must not be inside.
   public func shutdown() {
     driver.stop()
     core.close()

@@ -55,6 +55,11 @@ final class HTTPDriver: Sendable {
   func run(delegate: any Delegate, sealer: Sealer) throws(TransportFailure) {
     let loop = Unmanaged.passRetained(try DriverLoop(self, delegate, sealer))
     var handle = pthread_t()
+    // The thread takes no signals: they are for others, and a peer that closes early must not raise SIGPIPE here.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
     let result = pthread_create(
       &handle, nil,
       { argument in
@@ -63,6 +68,7 @@ final class HTTPDriver: Sendable {
         Unmanaged<DriverLoop>.fromOpaque(argument).takeRetainedValue().run()
         return nil
       }, loop.toOpaque())
+    pthread_sigmask(SIG_SETMASK, &before, nil)
     guard result == 0 else {
       loop.release()
       throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: result)
