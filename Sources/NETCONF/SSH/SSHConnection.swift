@@ -1,7 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import CLibSSH
-import CLinux
 import Dispatch
 import Glibc
 import Logging
@@ -140,7 +139,7 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
 
   private func acknowledgeAtOnce(_ descriptor: Int32) {
     var on: Int32 = 1
-    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
+    setsockopt(descriptor, ProtocolNumber.tcp, TCP_QUICKACK, &on, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// A session has something to say.

@@ -1,6 +1,5 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-import CLinux
 import Glibc
 
 /// An address to listen on.
@@ -16,6 +15,13 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// The protocol numbers of IANA that are levels of socket options. Whether Swift sees the C library's names for them
+/// depends on what else is imported.
+enum ProtocolNumber {
+  static let tcp: Int32 = 6
+  static let ipv6: Int32 = 41
 }
 
 /// One listening TCP socket. Belongs to one event loop once it is started.
@@ -48,7 +54,7 @@ final class SSHListener: EventHandler {
     guard descriptor >= 0 else { throw .address("\(address)", reason: ServerError.text(errno)) }
     Self.makeOurs(descriptor)
     Self.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
-    if list.pointee.ai_family == AF_INET6 { Self.set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+    if list.pointee.ai_family == AF_INET6 { Self.set(descriptor, ProtocolNumber.ipv6, IPV6_V6ONLY, 1) }
     guard bind(descriptor, list.pointee.ai_addr, list.pointee.ai_addrlen) == 0, listen(descriptor, 128) == 0 else {
       let reason = ServerError.text(errno)
       close(descriptor)
@@ -92,11 +98,11 @@ final class SSHListener: EventHandler {
         return
       }
       Self.makeOurs(connection)
-      Self.set(connection, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+      Self.set(connection, ProtocolNumber.tcp, TCP_NODELAY, 1)
       Self.set(connection, SOL_SOCKET, SO_KEEPALIVE, 1)
-      Self.set(connection, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
-      Self.set(connection, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 15)
-      Self.set(connection, Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
+      Self.set(connection, ProtocolNumber.tcp, TCP_KEEPIDLE, 60)
+      Self.set(connection, ProtocolNumber.tcp, TCP_KEEPINTVL, 15)
+      Self.set(connection, ProtocolNumber.tcp, TCP_KEEPCNT, 4)
       accept(connection, Self.numericHost(&storage, length))
     }
   }
