@@ -144,6 +144,11 @@ struct DiffWalk {
     // In the new order, so that the entry before is always in its place already.
     let moved = ListComparison.movedEntries(pairs, old, new)
     var present = pairs.compactMap { pair in pair.new.flatMap { new.place(of: $0.keys) }.map { ($0, pair) } }
+    // An entry may have to be moved although it is the same object at the same label: its neighbours went round it.
+    for place in moved.subtracting(present.map(\.0)) {
+      guard let entry = new.entry(at: place) else { continue }
+      present.append((place, EntryPair(old: old.find(entry.keys), new: entry)))
+    }
     present.sort { $0.0 < $1.0 }
     for (place, pair) in present {
       guard let entry = pair.new else { continue }

@@ -152,15 +152,18 @@ extension DataParser {
         info: [("bad-element", second.name)]))
   }
 
+  /// A name from outside as an error may repeat it: a reply must not grow with what was refused.
+  static func shortened(_ name: String) -> String { name.utf8.count <= 256 ? name : name.prefix(100) + "…" }
+
   /// What is wrong with an element that is no child of `parent`.
   func unknown(_ tag: XMLTag, in parent: SchemaNode) -> DatastoreError {
-    let name = tag.nameText
-    guard let namespace = tag.namespaceText else {
+    let name = Self.shortened(tag.nameText)
+    guard let namespace = tag.namespaceText.map(Self.shortened) else {
       return DatastoreError(
         .unknownNamespace, path: path(), message: "\(name) has no namespace",
         info: [("bad-element", name), ("bad-namespace", "")])
     }
-    guard let module = reader.schema.module(namespace: namespace), module.isImplemented else {
+    guard let module = tag.namespaceText.flatMap({ reader.schema.module(namespace: $0) }), module.isImplemented else {
       return DatastoreError(
         .unknownNamespace, path: path(), message: "\(name): there is no module with the namespace \(namespace)",
         info: [("bad-element", name), ("bad-namespace", namespace)])

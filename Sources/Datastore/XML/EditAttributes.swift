@@ -24,7 +24,7 @@ extension DataParser {
       if purpose == .edit, attribute.isNamed("operation", in: Self.netconf) {
         operation = EditOperation(rawValue: attribute.valueText)
         if operation == nil || operation == EditOperation.none {
-          throw bad(.badAttribute, "operation", schema, "\(attribute.valueText) is no operation")
+          throw bad(.badAttribute, "operation", schema, "\(Self.shortened(attribute.valueText)) is no operation")
         }
       } else if purpose == .edit, attribute.isNamed("insert", in: Self.yang) {
         insert = attribute.valueText
@@ -33,8 +33,8 @@ extension DataParser {
       } else if purpose == .edit, attribute.isNamed("value", in: Self.yang) {
         value = attribute.valueText
       } else {
-        throw bad(
-          .unknownAttribute, attribute.nameText, schema, "the attribute \(attribute.nameText) is not known here")
+        let name = Self.shortened(attribute.nameText)
+        throw bad(.unknownAttribute, name, schema, "the attribute \(name) is not known here")
       }
     }
     let insertion = try readInsertion(insert, key: key, value: value, schema, tag)
@@ -71,7 +71,7 @@ extension DataParser {
       throw bad(.missingAttribute, "key", schema, "the key of the entry to put this beside is missing")
     }
     guard let predicates = KeyPredicates(key) else {
-      throw bad(.badAttribute, "key", schema, "\(key) is no list of key predicates")
+      throw bad(.badAttribute, "key", schema, "\(Self.shortened(key)) is no list of key predicates")
     }
     var texts: [String: String] = [:]
     for predicate in predicates.predicates {
@@ -81,12 +81,12 @@ extension DataParser {
       texts[predicate.name] = predicate.value
     }
     guard texts.count == schema.keys.count else {
-      throw bad(.badAttribute, "key", schema, "\(key) does not name each key once")
+      throw bad(.badAttribute, "key", schema, "\(Self.shortened(key)) does not name each key once")
     }
     var values: [Value] = []
     for leaf in schema.keys {
       guard let text = texts[leaf.name] else {
-        throw bad(.badAttribute, "key", schema, "\(key) does not name the key \(leaf.name)")
+        throw bad(.badAttribute, "key", schema, "\(Self.shortened(key)) does not name the key \(leaf.name)")
       }
       values.append(try read(text, for: leaf, "key", tag))
     }

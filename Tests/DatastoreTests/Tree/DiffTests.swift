@@ -104,6 +104,25 @@ import YANG
       ])
   }
 
+  @Test func everyReorderingLeadsToTheNewOrder() throws {
+    var generator = SeededGenerator(seed: 31)
+    var rules = ListEntries.make(schema: schema("top/rule"), entries: (0..<6).map { entry("rule", $0) }).list
+    for round in 0..<300 {
+      var next = rules
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        let id = UInt64.random(in: 0..<6, using: &generator)
+        let neighbour = UInt64.random(in: 0..<6, using: &generator)
+        let places: [ListEntries.Destination] = [
+          .first, .last, .before([.uint(neighbour)]), .after([.uint(neighbour)]),
+        ]
+        next = places.randomElement(using: &generator).flatMap { next.placing(entry("rule", id), $0) } ?? next
+      }
+      let (old, new) = (top([("rule", .list(rules))]), top([("rule", .list(next))]))
+      #expect(try Diff(from: old, to: new).applied(to: old) == new, "round \(round)")
+      rules = next
+    }
+  }
+
   @Test func leafLists() {
     func tags(_ tags: [String]) -> DataNode { .leafList(tags.map { .string($0) }) }
     let sorted = Diff.changes(from: top([("tag", tags(["a", "c"]))]), to: top([("tag", tags(["b", "c"]))]))
