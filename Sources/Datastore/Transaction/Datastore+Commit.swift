@@ -82,7 +82,9 @@ extension Datastore {
   /// What may wait until the commit was acknowledged. A failure is no loss: the next commit tries again.
   func maintainLog() {
     guard let log else { return }
-    if log.isSnapshotDue { try? log.writeSnapshot(schema: fingerprint.bytes, tree: TreeCoder.encode(running)) }
+    // A snapshot says of its configuration that it is valid under the modules in force.
+    let (running, isValid) = state.withLock { ($0.running, $0.runningIsValid) }
+    if isValid, log.isSnapshotDue { try? log.writeSnapshot(schema: fingerprint.bytes, tree: TreeCoder.encode(running)) }
     try? log.maintain()
   }
 

@@ -61,7 +61,7 @@ public final class Datastore: Sendable {
     sealer = nil
     startReport = []
     let root = initial ?? InteriorNode(schema: schema.root)
-    state = Mutex(State(running: root, candidate: root, runningIsValid: initial == nil))
+    state = Mutex(State(running: root, candidate: root, runningIsValid: validator.validate(root).isEmpty))
   }
 
   /// Recovers running from a commit log, to which every commit is then written. The log must be freshly opened.
@@ -81,7 +81,8 @@ public final class Datastore: Sendable {
     fingerprint = SchemaFingerprint(of: schema)
     self.sealer = sealer
     let recovered = try RecoveredConfiguration(log: log, schema: schema, fingerprint: fingerprint, sealer: sealer)
-    let violations = validator.validate(recovered.root)
+    // What was committed under these modules was validated then.
+    let violations = recovered.isValidated ? [] : validator.validate(recovered.root)
     startReport =
       recovered.report
       + violations.map { "the recovered configuration is not valid: \($0.path?.description ?? "/"): \($0.message)" }

@@ -7,6 +7,8 @@ import YANG
 struct RecoveredConfiguration {
   let root: InteriorNode
   let lastCommit: CommitMetadata?
+  /// Whether it was made, and so validated, under the modules in force.
+  let isValidated: Bool
   /// What was damaged, or does not fit the modules in force.
   let report: [String]
 
@@ -45,6 +47,8 @@ struct RecoveredConfiguration {
     }
     self.root = root
     self.report = Array(report.prefix(Self.maximumReport))
+    let lastSchema = recovery.commits.last?.schema ?? recovery.snapshot?.schema
+    isValidated = recovery.damage.isEmpty && lastSchema == fingerprint.bytes
     let latest = recovery.commits.last?.metadata
     if let latest { lastCommit = latest } else { lastCommit = try log.history(limit: 1).first }
   }

@@ -6,7 +6,7 @@ import YANG
 ///
 /// Sendable: everything is set by the initializer.
 final class ConstraintTable: @unchecked Sendable {
-  struct Rule: Sendable {
+  final class Rule: Sendable {
     enum Kind: Sendable {
       case must(Must, any XPathOperation)
       /// All `when` conditions of the node.
@@ -20,6 +20,11 @@ final class ConstraintTable: @unchecked Sendable {
     /// The node whose instances the rule is about.
     let owner: SchemaNode
     let kind: Kind
+
+    init(owner: SchemaNode, kind: Kind) {
+      self.owner = owner
+      self.kind = kind
+    }
   }
 
   /// A rule that reads a node.
@@ -30,8 +35,8 @@ final class ConstraintTable: @unchecked Sendable {
     let onRemovalOnly: Bool
   }
 
-  /// What is known of each schema node, by id.
-  struct NodeFacts: Sendable {
+  /// What is known of each schema node, by id. Set while the table is made, as the table is.
+  final class NodeFacts: @unchecked Sendable {
     /// Rules on instances of the node.
     var rules: [Int] = []
     var readers: [Reader] = []
@@ -42,6 +47,9 @@ final class ConstraintTable: @unchecked Sendable {
     var depth = 0
     /// Data children that can exist without being in the tree and have rules on them or below.
     var implicitChildren: [SchemaNode] = []
+    /// As `hasRulesBelow` and `leastApexDepth`, for `when` conditions alone.
+    var hasConditionsBelow = false
+    var leastConditionApexDepth = Int.max
   }
 
   let schema: Schema
@@ -54,7 +62,7 @@ final class ConstraintTable: @unchecked Sendable {
   init(schema: Schema) {
     self.schema = schema
     library = XPathLibrary(schema: schema)
-    facts = Array(repeating: NodeFacts(), count: schema.nodes.count)
+    facts = schema.nodes.map { _ in NodeFacts() }
     let relevant = schema.nodes.filter { $0.kind == .root || $0.isConfig }
     compileConditions(relevant)
     for node in relevant { compileTypes(node) }
@@ -231,23 +239,29 @@ final class ConstraintTable: @unchecked Sendable {
   // MARK: Summary
 
   private func summarize() {
-    for node in schema.nodes where node.kind != .choice && node.kind != .case {
-      facts[node.id].depth = node.dataDepth
-    }
+    let nodes = schema.nodes.filter { $0.kind != .choice && $0.kind != .case }
     // Ids grow from parents to children, so that backwards every node comes after all below it.
-    for node in schema.nodes.reversed() where node.kind != .choice && node.kind != .case {
-      for reader in facts[node.id].readers {
-        facts[node.id].leastApexDepth = min(facts[node.id].leastApexDepth, reader.apexDepth)
-      }
-      var here = facts[node.id]
+    for node in nodes.reversed() {
+      let here = facts[node.id]
+      here.depth = node.dataDepth
       here.hasRulesBelow = here.hasRulesBelow || !here.rules.isEmpty
-      facts[node.id] = here
-      guard let parent = node.dataParent, node.isConfig else { continue }
-      if here.hasRulesBelow {
-        facts[parent.id].hasRulesBelow = true
-        if ImplicitNodes.isPossible(node) { facts[parent.id].implicitChildren.append(node) }
+      here.hasConditionsBelow = here.hasConditionsBelow || here.rules.contains { isCondition($0) }
+      for reader in here.readers {
+        here.leastApexDepth = min(here.leastApexDepth, reader.apexDepth)
+        guard isCondition(reader.rule) else { continue }
+        here.leastConditionApexDepth = min(here.leastConditionApexDepth, reader.apexDepth)
       }
-      facts[parent.id].leastApexDepth = min(facts[parent.id].leastApexDepth, here.leastApexDepth)
+      guard let parent = node.dataParent, node.isConfig else { continue }
+      let above = facts[parent.id]
+      above.hasRulesBelow = above.hasRulesBelow || here.hasRulesBelow
+      above.hasConditionsBelow = above.hasConditionsBelow || here.hasConditionsBelow
+      above.leastApexDepth = min(above.leastApexDepth, here.leastApexDepth)
+      above.leastConditionApexDepth = min(above.leastConditionApexDepth, here.leastConditionApexDepth)
+      if here.hasRulesBelow, ImplicitNodes.isPossible(node) { above.implicitChildren.append(node) }
     }
+  }
+
+  func isCondition(_ rule: Int) -> Bool {
+    if case .when = rules[rule].kind { true } else { false }
   }
 }

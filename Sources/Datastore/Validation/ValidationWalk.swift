@@ -47,7 +47,9 @@ struct ValidationWalk {
     let root = XPathNode(root: new)
     visit(old, new, root)
     guard hasChanges else { return }
-    for rule in table.unboundedRules { evaluate(rule, below: root) }
+    for rule in table.unboundedRules where purpose == .validation || table.isCondition(rule) {
+      evaluate(rule, below: root)
+    }
   }
 
   /// Checks a whole tree, or the body of an operation below `node`.
@@ -150,17 +152,27 @@ struct ValidationWalk {
 
   // MARK: Whole subtrees
 
+  /// Whether anything at or below the node is read by rules of instances that are in both trees.
+  private func escapes(_ facts: ConstraintTable.NodeFacts) -> Bool {
+    (purpose == .validation ? facts.leastApexDepth : facts.leastConditionApexDepth) < frames.count
+  }
+
+  /// Whether a new subtree needs to be looked into.
+  private func matters(_ facts: ConstraintTable.NodeFacts) -> Bool {
+    (purpose == .validation ? facts.hasRulesBelow : facts.hasConditionsBelow) || escapes(facts)
+  }
+
   /// A subtree that is new: all its rules hold or fail, and it can matter to others.
   private mutating func enter(_ interior: InteriorNode, _ node: XPathNode) {
-    let facts = table.facts[interior.schema.id]
-    let escapes = facts.leastApexDepth < frames.count
-    guard facts.hasRulesBelow || escapes, !isFull else { return }
+    let schema = interior.schema
+    let facts = table.facts[schema.id]
+    guard matters(facts), !isFull else { return }
     for rule in facts.rules { evaluate(rule, at: node) }
     for slot in interior.slots {
-      let child = interior.schema.dataChildren[Int(slot.position)]
+      let child = schema.dataChildren[Int(slot.position)]
       let childFacts = table.facts[child.id]
-      let childEscapes = childFacts.leastApexDepth < frames.count
-      guard childFacts.hasRulesBelow || childEscapes else { continue }
+      guard matters(childFacts) else { continue }
+      let childEscapes = escapes(childFacts)
       if childEscapes {
         trigger(child, comes: true, goes: ImplicitNodes.isPossible(child) && child.kind != .container)
       }
@@ -193,10 +205,10 @@ struct ValidationWalk {
   /// A subtree that is gone can matter to others.
   private mutating func leave(_ schema: SchemaNode, _ interior: InteriorNode) {
     trigger(schema, comes: false, goes: true)
-    guard table.facts[schema.id].leastApexDepth < frames.count else { return }
+    guard escapes(table.facts[schema.id]) else { return }
     for slot in interior.slots {
       let child = schema.dataChildren[Int(slot.position)]
-      guard table.facts[child.id].leastApexDepth < frames.count else { continue }
+      guard escapes(table.facts[child.id]) else { continue }
       switch slot.node {
       case .container(let inner): leave(child, inner)
       case .list(let entries): for entry in entries { leave(child, entry) }
@@ -211,7 +223,8 @@ struct ValidationWalk {
   private mutating func trigger(_ node: SchemaNode, comes: Bool, goes: Bool) {
     hasChanges = true
     for reader in table.facts[node.id].readers {
-      guard goes || !reader.onRemovalOnly, reader.apexDepth < frames.count,
+      guard goes || !reader.onRemovalOnly, purpose == .validation || table.isCondition(reader.rule),
+        reader.apexDepth < frames.count,
         frames[reader.apexDepth].node.schema === reader.apex
       else { continue }
       if !frames[reader.apexDepth].triggered.contains(reader.rule) {

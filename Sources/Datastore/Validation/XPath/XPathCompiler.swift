@@ -80,7 +80,8 @@ struct XPathCompiler {
     case .path(let path):
       let start = path.isAbsolute ? Scope(nodes: [library.schema.root], apex: library.schema.root) : scope
       let (steps, end) = compile(path.steps, from: start)
-      return Part(operation: PathOperation(path.isAbsolute ? .root : .context, steps), scope: end)
+      let general = PathOperation(path.isAbsolute ? .root : .context, steps)
+      return Part(operation: plain(path, steps, general) ?? general, scope: end)
     case .filter(let primary, let predicates, let steps): return filter(primary, predicates, steps, scope)
     case .literal(let text): return Part(operation: ConstantOperation(.string(text)))
     case .number(let number): return Part(operation: ConstantOperation(.number(number)), isNumber: true)
@@ -198,6 +199,26 @@ struct XPathCompiler {
       scope = next
     }
     return (compiled, scope)
+  }
+
+  /// Recognises steps up, then down by children that are known.
+  private func plain(
+    _ path: XPath.LocationPath, _ steps: [XPathStep], _ general: PathOperation
+  ) -> PlainPathOperation? {
+    guard !path.isAbsolute else { return nil }
+    var rest = steps[...]
+    while let step = rest.first, step.axis == .parent, step.predicates.isEmpty, case .node = step.test {
+      rest.removeFirst()
+    }
+    var children: [SchemaNode] = []
+    for step in rest {
+      guard step.axis == .child, step.predicates.isEmpty, step.table.count == 1, step.table[0].children.count == 1
+      else {
+        return nil
+      }
+      children.append(step.table[0].children[0])
+    }
+    return PlainPathOperation(levelsUp: steps.count - rest.count, children: children, general: general)
   }
 
   private mutating func compilePredicate(_ predicate: XPath, in scope: Scope) -> XPathStep.Predicate {

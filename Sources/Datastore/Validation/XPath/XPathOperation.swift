@@ -14,7 +14,7 @@ struct XPathContext {
 
 /// What holds for one evaluation.
 final class XPathEnvironment {
-  let root: XPathNode
+  private(set) lazy var root = current.root
   /// What current() gives.
   let current: XPathNode
   let implicit: ImplicitNodes
@@ -31,7 +31,6 @@ final class XPathEnvironment {
   ) {
     self.depth = depth
     self.current = current
-    root = current.root
     self.implicit = implicit
     self.budget = budget
   }

@@ -144,3 +144,47 @@ final class FilterOperation: XPathOperation {
   var isNodeSet: Bool { true }
   var isContextFree: Bool { base.isContextFree }
 }
+
+/// A path of some steps up and then down by children of one schema node each, without predicates: `../port`,
+/// `../../psk/id`. The most frequent form by far; whether it leads anywhere is seen without making a node.
+final class PlainPathOperation: XPathOperation {
+  private let levelsUp: Int
+  private let children: [SchemaNode]
+  private let general: PathOperation
+
+  /// `children` are the schema nodes of the steps down.
+  init(levelsUp: Int, children: [SchemaNode], general: PathOperation) {
+    self.levelsUp = levelsUp
+    self.children = children
+    self.general = general
+  }
+
+  var isNodeSet: Bool { true }
+  func evaluate(_ context: XPathContext) -> XPathValue { general.evaluate(context) }
+  func string(_ context: XPathContext) -> String { general.string(context) }
+  func number(_ context: XPathContext) -> Double { general.number(context) }
+  func first(_ context: XPathContext, anyOrder: Bool, where body: (XPathNode) -> Bool) -> Bool {
+    general.first(context, anyOrder: anyOrder, where: body)
+  }
+
+  func boolean(_ context: XPathContext) -> Bool {
+    var start = context.node
+    for _ in 0..<levelsUp {
+      guard let parent = start.parent else { return false }
+      start = parent
+    }
+    guard var interior = start.interior else { return children.isEmpty }
+    for (index, child) in children.enumerated() {
+      guard child.dataParent === interior.schema else { return general.boolean(context) }
+      switch interior[position: child.position] {
+      case .container(let next)?: interior = next
+      case nil:
+        // What is not in the tree may exist all the same; and nothing else can then be below.
+        guard ImplicitNodes.isPossible(child) else { return false }
+        return general.boolean(context)
+      case .some: return index == children.count - 1 || general.boolean(context)
+      }
+    }
+    return true
+  }
+}

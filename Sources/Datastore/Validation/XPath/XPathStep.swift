@@ -2,8 +2,8 @@
 
 import YANG
 
-/// A compiled location step (XPath 1.0 section 2.1).
-struct XPathStep: Sendable {
+/// A compiled location step (XPath 1.0 section 2.1). Immutable; an object, so that walking copies nothing.
+final class XPathStep: Sendable {
   struct Predicate: Sendable {
     let operation: any XPathOperation
     /// Whether position or size matter: a number, or a call of position() or last().
@@ -26,7 +26,19 @@ struct XPathStep: Sendable {
   /// The children that the test can mean, for each schema node that the step is known to start from.
   let table: [(parent: SchemaNode, children: [SchemaNode])]
 
-  var isPositional: Bool { predicates.contains { $0.isPositional } }
+  private let isPositional: Bool
+
+  init(
+    axis: XPath.Axis, test: XPath.NodeTest, predicates: [Predicate], lookup: KeyLookup?,
+    table: [(parent: SchemaNode, children: [SchemaNode])]
+  ) {
+    self.axis = axis
+    self.test = test
+    self.predicates = predicates
+    self.lookup = lookup
+    self.table = table
+    isPositional = predicates.contains { $0.isPositional }
+  }
 
   /// Whether going on from nodes in document order, none within another, keeps that order without repetition.
   var keepsOrder: Bool { axis == .child || axis == .`self` }
