@@ -31,7 +31,7 @@ struct Main {
       // Warnings are for those who write modules: a subset of a module warns of what it leaves out at every build.
       schema = try Schema.compile(directory: arguments.modules).schema
     } catch {
-      report(error.description)
+      for diagnostic in error.diagnostics where diagnostic.severity == .error { report(diagnostic.description) }
       exit(1)
     }
     let generator = Generator(configuration: configuration, swiftModule: arguments.swiftModule)

@@ -12,6 +12,13 @@ struct Namer {
   /// Words to spell instead of a YANG name, by schema path.
   private let overrides: [String: String]
   private(set) var diagnostics: [Diagnostic] = []
+  /// The children of nodes by the names that they would have.
+  private var siblings: [Siblings: [String: [SchemaNode]]] = [:]
+
+  private struct Siblings: Hashable {
+    let parent: SchemaNode
+    let form: Spelling.Form
+  }
 
   init(spelling: Spelling, namespaceNames: NamespaceNames, overrides: [String: String]) {
     self.spelling = spelling
@@ -37,9 +44,12 @@ struct Namer {
   private mutating func assign(to types: [PlannedType], in owner: PlannedType?, place: String) {
     for type in types {
       if let node = type.node {
-        type.name = covered(told(node, by: spelling.typeName, verbatim: spelling.verbatimTypeName), type)
+        type.name = covered(told(node, as: .type), type)
       } else {
         type.name = typeName(type)
+        if let owner, owner.topNodes.contains(where: { spelling.typeName(sourceName($0)) == type.name }) {
+          type.name += "Type"
+        }
       }
     }
     report(types.map { ($0.name, $0.source) }, place: place)
@@ -48,7 +58,7 @@ struct Namer {
   private mutating func assign(to members: [PlannedMember], in owner: PlannedType) {
     var names: [(name: String, source: String)] = []
     for member in members {
-      member.name = told(member.node, by: spelling.memberName, verbatim: spelling.verbatimMemberName)
+      member.name = told(member.node, as: .member)
       names.append((member.name, member.node.path))
       if !member.node.defaults.isEmpty {
         names.append((member.name + "OrDefault", "the default of " + member.node.path))
@@ -60,19 +70,26 @@ struct Namer {
   /// The name of a node among its siblings, asked for or not. Those of its own module that would be named alike are
   /// told apart by their names as they are written; that of another module's node by the module, unless it is the
   /// parent's.
-  private func told(
-    _ node: SchemaNode, by spell: (String) -> String, verbatim: (String) -> String
-  ) -> String {
-    let name = spell(sourceName(node))
-    let siblings = node.parent?.children ?? []
-    let rivals = siblings.filter { $0 !== node && spell(sourceName($0)) == name }
+  private mutating func told(_ node: SchemaNode, as form: Spelling.Form) -> String {
+    let name = spelling.name(sourceName(node), form)
+    let rivals = nodes(named: name, below: node.parent, form).filter { $0 !== node }
     let hasRivalAtHome = rivals.contains { $0.module === node.module }
     guard let parent = node.parent, parent.kind != .root, parent.module !== node.module,
       rivals.contains(where: { $0.module !== node.module })
-    else { return hasRivalAtHome ? verbatim(sourceName(node)) : name }
+    else { return hasRivalAtHome ? spelling.verbatim(sourceName(node), form) : name }
     let module = namespaceNames.sourceName(node.module)
     return hasRivalAtHome
-      ? spell(module) + "_" + verbatim(sourceName(node)) : spell(module + "-" + sourceName(node))
+      ? spelling.name(module, form) + "_" + spelling.verbatim(sourceName(node), form)
+      : spelling.name(module + "-" + sourceName(node), form)
+  }
+
+  private mutating func nodes(named name: String, below parent: SchemaNode?, _ form: Spelling.Form) -> [SchemaNode] {
+    guard let parent else { return [] }
+    let key = Siblings(parent: parent, form: form)
+    if let known = siblings[key] { return known[name] ?? [] }
+    let grouped = Dictionary(grouping: parent.children) { spelling.name(sourceName($0), form) }
+    siblings[key] = grouped
+    return grouped[name] ?? []
   }
 
   private func typeName(_ type: PlannedType) -> String {

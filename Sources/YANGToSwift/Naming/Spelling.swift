@@ -2,6 +2,9 @@
 
 /// How words become Swift names: a pure function of the name and the list of acronyms.
 struct Spelling {
+  /// What is named: types and members begin differently.
+  enum Form { case type, member }
+
   private let acronyms: [String: String]
 
   init(acronyms: [String]) {
@@ -23,23 +26,19 @@ struct Spelling {
     return Self.join(words)
   }
 
-  /// The name as it is written, with underscores for what is neither letter nor digit, and a small letter in front.
-  func verbatimMemberName(_ name: String) -> String {
-    let name = Self.verbatim(name)
-    return name.prefix(1).lowercased() + name.dropFirst()
-  }
+  func name(_ name: String, _ form: Form) -> String { form == .type ? typeName(name) : memberName(name) }
 
-  /// As `verbatimMemberName`, with a capital in front.
-  func verbatimTypeName(_ name: String) -> String {
+  /// The name as it is written after the first letter, with underscores for what is neither letter nor digit.
+  func verbatim(_ name: String, _ form: Form) -> String {
     let name = Self.verbatim(name)
-    return name.prefix(1).uppercased() + name.dropFirst()
+    let first = name.prefix(1)
+    return (form == .type ? first.uppercased() : first.lowercased()) + name.dropFirst()
   }
 
   private static func verbatim(_ name: String) -> String {
     var result = ""
     for character in name.unicodeScalars {
-      let isWord = character.properties.isAlphabetic || character.properties.numericType == .decimal
-      result.unicodeScalars.append(isWord ? character : "_")
+      result.unicodeScalars.append(Words.isInWord(character) ? character : "_")
     }
     return result.first?.isNumber == true ? "_" + result : result
   }

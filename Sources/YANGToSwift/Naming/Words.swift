@@ -15,7 +15,7 @@ struct Words: Equatable {
       word = ""
     }
     for (offset, character) in name.unicodeScalars.enumerated() {
-      if character.properties.isAlphabetic || character.properties.numericType == .decimal {
+      if Self.isInWord(character) {
         word.unicodeScalars.append(character)
         continue
       }
@@ -30,6 +30,15 @@ struct Words: Equatable {
     // A name written in capitals throughout has no words that mean to be capitals.
     if !name.unicodeScalars.contains(where: { $0.properties.isLowercase }) { list = list.map { $0.lowercased() } }
     self.list = list
+  }
+
+  /// True for letters and digits.
+  static func isInWord(_ character: Unicode.Scalar) -> Bool {
+    switch character {
+    case "a"..."z", "A"..."Z", "0"..."9": true
+    case "\0"..."\u{7f}": false
+    default: character.properties.isAlphabetic || character.properties.numericType == .decimal
+    }
   }
 
   private static let separators: Set<Unicode.Scalar> = ["-", "_", ".", "/", ":", ",", " ", "\t", "\n"]

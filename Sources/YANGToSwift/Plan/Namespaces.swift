@@ -51,12 +51,13 @@ final class Namespaces {
     if let node = mergedNode(module) {
       let kind = roots.contains(node) ? PlannedType.Kind.structure(node) : .passage(node)
       type = PlannedType(
-        kind, sourceName: names.sourceName(module), module: module, source: source, comment: node.summary)
+        kind, sourceName: names.sourceName(module), module: module, source: source, comment: node.summary,
+        topNodes: node.children)
       passages[node] = type
     } else {
       type = PlannedType(
         .namespace(module), sourceName: names.sourceName(module), module: module, source: source,
-        comment: module.summary)
+        comment: module.summary, topNodes: topNodes[module.name] ?? [])
     }
     byModule[module.name] = type
     return type

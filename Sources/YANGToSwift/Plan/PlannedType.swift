@@ -49,6 +49,8 @@ final class PlannedType {
   /// What the type stands for, for messages: a schema path, or a typedef.
   let source: String
   let comment: String?
+  /// For a namespace: the definitions at the top of the module, whose names shared types keep off.
+  let topNodes: [SchemaNode]
   private(set) weak var parent: PlannedType?
   private(set) var children: [PlannedType] = []
   /// Stored properties of a structure, a case structure or a list key; cases of a choice.
@@ -59,8 +61,10 @@ final class PlannedType {
   var name = ""
 
   init(
-    _ kind: Kind, sourceName: String, module: Module, node: SchemaNode? = nil, source: String, comment: String? = nil
+    _ kind: Kind, sourceName: String, module: Module, node: SchemaNode? = nil, source: String, comment: String? = nil,
+    topNodes: [SchemaNode] = []
   ) {
+    self.topNodes = topNodes
     self.kind = kind
     self.node = node
     self.sourceName = sourceName
