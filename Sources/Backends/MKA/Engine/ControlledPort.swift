@@ -135,6 +135,8 @@ struct ControlledPort: Sendable {
       if old == nil { old = latest }
       latest = newSAK
       newSAK = nil
+      // Only one association can have the number; the peers that made this so have lost the old one too.
+      if old?.sak.associationNumber == latest?.sak.associationNumber { old = nil }
       allReceiving = false
       serverTransmitting = false
     case .receiving:

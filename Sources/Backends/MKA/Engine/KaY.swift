@@ -291,7 +291,7 @@ public struct KaY: Sendable {
     guard let interval = policy.sakRekeyInterval, let since = inUseSince,
       let principal, participant(principal)?.election == .own
     else { return nil }
-    return since.uptime + interval
+    return max(since.uptime, lastMade ?? .zero) + interval
   }
 }
 

@@ -94,7 +94,8 @@ extension KaY {
       return isInGrace ? 1 : 3
     case .fallback: return 2
     case .oldFallback: return 4
-    case .next: return 5
+    // A key server whose clock is ahead of ours has already rolled over.
+    case .next: return participant.ckn == principal ? -1 : 5
     }
   }
 
@@ -104,7 +105,7 @@ extension KaY {
   /// better one needs that the better one reaches all that the principal does; for a worse one, that the principal has
   /// lost its peers while the other hears them, or fails to reach some for longer than it takes to notice their loss.
   mutating func choosePrincipal(_ now: Moment) {
-    let candidates = participants.filter { $0.peers.hasLive && $0.role != .next }
+    let candidates = participants.filter { $0.peers.hasLive && ($0.role != .next || $0.ckn == principal) }
     guard !candidates.isEmpty else {
       principalDoubt = nil
       if let current = principal, participant(current)?.peers.hasLive != true { principal = nil }

@@ -40,7 +40,7 @@ public struct KeyChain: Sendable {
   /// The latest active key: of those in their lifetime the one that started last; of equals the one with the lower name.
   public func active(at wallClock: Duration) -> Key? {
     keys.filter { $0.isActive(at: wallClock) }
-      .max { ($0.start, $1.ckn.bytes.description) < ($1.start, $0.ckn.bytes.description) }
+      .max { $0.start != $1.start ? $0.start < $1.start : $1.ckn.bytes.lexicographicallyPrecedes($0.ckn.bytes) }
   }
 
   /// The key that will be the latest active one within `lead`, if it is not yet.
