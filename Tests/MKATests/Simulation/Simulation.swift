@@ -51,6 +51,7 @@ final class Simulation {
     case wake(Int)
     case traffic
     case pollPacketNumbers
+    case answer(KeyAnswer, transaction: UInt64, to: Int)
   }
 
   struct LostFrame {
@@ -64,6 +65,7 @@ final class Simulation {
   var generator: SeededGenerator
   var stations: [Station] = []
   var conditions = NetworkConditions.ideal
+  var keyService = SimulatedKeyService()
   var now = Duration.zero
   private var queue = EventQueue<Happening>()
   private(set) var violations: [String] = []
@@ -144,7 +146,9 @@ final class Simulation {
       case .frame(let frame, let to) where stations[to].isRunning:
         perform(to) { kay, now in kay.receive(frame, now: now) }
       case .data(let frame, let to) where stations[to].isRunning: receive(frame, at: to)
-      case .frame, .data: break
+      case .answer(let answer, let transaction, let to) where stations[to].isRunning:
+        perform(to) { kay, now in kay.complete(transaction, with: answer, now: now) }
+      case .frame, .data, .answer: break
       case .wake(let index):
         guard stations[index].isRunning, stations[index].wake == next.time else { continue }
         perform(index) { kay, now in kay.handleTimeout(now: now) }
@@ -176,7 +180,11 @@ final class Simulation {
         stations[index].secY.carryOut(command)
         check(command, at: index)
       case .event(let event): stations[index].events.append(event)
-      case .key(let request): stations[index].keyRequests.append(request)
+      case .key(let request):
+        stations[index].keyRequests.append(request)
+        if let answer = keyService.answer(request, from: index, using: &generator) {
+          queue.push(.answer(answer, transaction: request.transaction, to: index), at: now + keyService.delay)
+        }
       }
     }
     if stations[index].secY.status == .unprotected,

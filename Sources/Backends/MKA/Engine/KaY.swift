@@ -158,7 +158,7 @@ public struct KaY: Sendable {
   /// When ``handleTimeout(now:)`` is due; nil when never.
   public func nextTimeout(now: Moment) -> Duration? {
     var times: [Duration] = participants.flatMap { participant in
-      [isLinkUp ? dueTime(of: participant) : nil, participant.peers.nextExpiry].compactMap { $0 }
+      [dueTime(of: participant), participant.peers.nextExpiry].compactMap { $0 }
     }
     if let time = controlledPort.nextTimeout { times.append(time) }
     for chain in [primaryChain, fallbackChain] {
@@ -169,8 +169,8 @@ public struct KaY: Sendable {
     if let time = rekeyTime { times.append(time) }
     if let suspendedUntil { times.append(suspendedUntil) }
     if let deadline = ppk.nextTimeout { times.append(deadline) }
-    // A time that has passed and changed nothing waits for the next event or hello, not for itself.
-    return times.map { max($0, now.uptime + .milliseconds(1)) }.min()
+    // What was due by now has been looked at. What could not be done waits for the next hello or input.
+    return times.filter { $0 > now.uptime }.min()
   }
 
   mutating func emit(_ kind: Event.Kind, ckn: CKN?) { effects.append(.event(Event(kind, ckn: ckn))) }

@@ -279,7 +279,7 @@ extension KaY {
     guard let until = suspendedUntil else { return }
     let isOver = now.uptime >= until
     for index in participants.indices {
-      participants[index].peers.extendLife(to: now.uptime + (isOver ? timers.life : .seconds(1)))
+      participants[index].peers.extendLife(to: now.uptime + timers.life)
     }
     if isOver {
       suspendedUntil = nil

@@ -27,17 +27,19 @@ extension KaY {
 
   private mutating func transmit(_ index: Int, now: Moment) {
     do throws(MKAError) {
-      guard let number = participants[index].takeMessageNumber(now: now.uptime, life: timers.life) else {
+      participants[index].newInformation = false
+      participants[index].lastSent = now
+      var number = participants[index].takeMessageNumber(now: now.uptime, life: timers.life)
+      if number == nil {
         try participants[index].renew(random: &random)
-        return
+        number = participants[index].takeMessageNumber(now: now.uptime, life: timers.life)
       }
+      guard let number else { return }
       let message = message(of: participants[index], number: number, now: now)
       let frame = try MKPDUFrame(
         message, source: configuration.sci.address, ick: participants[index].ick,
         destination: configuration.destination, etherType: configuration.etherType,
         icvCoversStandardHeader: policy.usesStandardHeaderInICV)
-      participants[index].newInformation = false
-      participants[index].lastSent = now
       count(message, index: index)
       effects.append(.send(frame.bytes))
     } catch {
