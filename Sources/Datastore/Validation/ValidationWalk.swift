@@ -106,11 +106,12 @@ struct ValidationWalk {
     }
     var pairs: [EntryPair] = []
     ListComparison.forEachDifference(old, new) { pairs.append($0) }
+    if list.isOrderedByUser, !ListComparison.movedEntries(pairs, old, new).isEmpty {
+      trigger(list, comes: true, goes: true)
+    }
     for pair in pairs {
       switch (pair.old, pair.new) {
       case (let old?, let new?):
-        // An entry that moved comes with the same object on both sides.
-        if old === new { trigger(list, comes: true, goes: true) }
         visit(old, new, XPathNode(parent: parent, schema: list, content: .interior(new)))
       case (nil, let new?): createEntry(new, in: parent)
       case (let old?, nil): leave(list, old)

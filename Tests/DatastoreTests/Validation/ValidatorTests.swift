@@ -149,6 +149,41 @@ import YANG
     #expect(try Self.verdict(users).count == Validator.maximumErrors)
   }
 
+  // MARK: Bodies of operations
+
+  @Test func checksTheInputOfOperations() throws {
+    let fixture = try ConfigurationFixture(
+      """
+      module r { yang-version 1.1; namespace "urn:r"; prefix r;
+        list user { key name; leaf name { type string; } action greet { input { leaf how { type string; must "../../name != ."; } } } }
+        rpc call { input { leaf who { type leafref { path "/user/name"; } mandatory true; }
+          leaf loud { type boolean; must "../who != 'u'"; } leaf after { when "../loud"; type uint8; } } }
+      }
+      """)
+    let validator = Validator(schema: fixture.schema)
+    let configuration = try fixture.tree("<user><name>u</name></user><user><name>v</name></user>")
+    func verdict(_ input: SchemaNode, _ leafs: [String: Value], _ target: InstancePath? = nil) -> [String] {
+      var builder = InteriorBuilder(schema: input)
+      for (name, value) in leafs { builder.set(name, .leaf(value)) }
+      return summary(validator.validate(body: builder.build(), configuration: configuration, target: target))
+    }
+    let rpc = try #require(fixture.schema.rpcs.first?.children.first { $0.kind == .input })
+    #expect(verdict(rpc, ["who": .string("u")]) == [])
+    #expect(verdict(rpc, [:]).map { $0.prefix(14) } == ["data-missing -"])
+    #expect(verdict(rpc, ["who": .string("x")]).map { $0.prefix(30) } == ["data-missing instance-required"])
+    #expect(
+      verdict(rpc, ["who": .string("u"), "loud": .boolean(true)]).map { $0.prefix(31) } == [
+        "operation-failed must-violation"
+      ])
+    #expect(verdict(rpc, ["who": .string("v"), "loud": .boolean(true), "after": .uint(1)]) == [])
+    #expect(verdict(rpc, ["who": .string("v"), "after": .uint(1)]).map { $0.prefix(15) } == ["unknown-element"])
+    let user = try #require(fixture.schema.node(at: "/r:user"))
+    let action = try #require(user.children.first { $0.kind == .action }?.children.first { $0.kind == .input })
+    let target = InstancePath([.init(schema: user, keys: [.string("u")])])
+    #expect(verdict(action, ["how": .string("v")], target) == [])
+    #expect(verdict(action, ["how": .string("u")], target).map { $0.prefix(31) } == ["operation-failed must-violation"])
+  }
+
   // MARK: when in edits
 
   @Test func deletesWhatAnEditTurnsFalse() throws {
