@@ -8,7 +8,9 @@ struct AgentCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "agentd",
     abstract: "A NETCONF management agent for quantum-safe links.",
-    version: AgentVersion.text)
+    version: AgentVersion.text,
+    subcommands: [RunCommand.self, UserCommand.self, CertificateCommand.self],
+    defaultSubcommand: RunCommand.self)
 }
 
 /// The version of this agent.

@@ -38,6 +38,6 @@ enum SessionNotifications {
     guard let node else { return nil }
     var composer = NodeComposer(node, in: schema)
     compose(&composer)
-    return Event(schema: node, content: composer.build(), time: .current)
+    return Event(schema: node, content: composer.build(), time: .now)
   }
 }

@@ -27,7 +27,7 @@ extension ServerCore {
     case .lock(let target):
       let lockTimes = lockTimes
       datastore.lock(target, as: session) { result in
-        if case .success = result { lockTimes[target] = .current }
+        if case .success = result { lockTimes[target] = .now }
         later { Self.body(of: result) }
       }
     case .unlock(let target): datastore.unlock(target, as: session, completion: Self.answering(later))

@@ -32,7 +32,7 @@ final class ServerCore: Sendable {
     valueReader = ValueReader(schema: schema, sealer: sealer)
     contentID = YANGLibraryProvider.contentID(of: schema)
     capabilities = Capabilities.list(schema: schema, contentID: contentID)
-    registry = SessionRegistry(maximum: limits.sessions, startTime: .current)
+    registry = SessionRegistry(maximum: limits.sessions, startTime: .now)
     let own: [any Backend] = [
       MonitoringProvider(
         schema: schema, datastore: datastore, registry: registry, capabilities: capabilities, lockTimes: lockTimes),
@@ -55,7 +55,7 @@ final class ServerCore: Sendable {
   /// Begins a session; nil when there are too many.
   func makeSession(for peer: PeerDescription, _ surroundings: SessionSurroundings) -> Session? {
     let target = KillTarget()
-    guard let record = registry.begin(peer, at: .current, kill: { target.kill(by: $0) }) else {
+    guard let record = registry.begin(peer, at: .now, kill: { target.kill(by: $0) }) else {
       logger.warning("session refused: too many sessions", metadata: ["user": "\(peer.user)"])
       return nil
     }

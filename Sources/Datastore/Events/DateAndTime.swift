@@ -1,18 +1,10 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-import Datastore
 import Glibc
 
 extension Event.Time {
-  /// The time of the system's clock.
-  static var current: Event.Time {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Event.Time(seconds: Int64(time.tv_sec), nanoseconds: Int32(time.tv_nsec))
-  }
-
   /// The text of ietf-yang-types' date-and-time, in UTC with microseconds.
-  var dateAndTime: String {
+  public var dateAndTime: String {
     var seconds = time_t(seconds)
     var parts = tm()
     gmtime_r(&seconds, &parts)

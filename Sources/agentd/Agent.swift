@@ -1,0 +1,73 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Datastore
+import Logging
+import Models
+import NETCONF
+import SKS
+import Secrets
+import YANG
+
+/// The agent put together: models, secrets, datastore and backends on one data directory, which it holds while it lives.
+final class Agent: Sendable {
+  let sealer: Sealer
+  let schema: Schema
+  let datastore: Datastore
+  let users = UserDirectory()
+  let state: AgentStateBackend
+  private let directory: DataDirectory
+  private let logger: Logger
+
+  /// Opens the data directory, compiles the models and recovers the running configuration, which the backends then
+  /// converge to.
+  ///
+  /// - Throws: an error whose description is for a person: no models, models that do not compile, a directory in use or
+  ///   open to others, a commit log that cannot be read.
+  init(_ options: CommonOptions, logger: Logger = Logger(label: "agentd")) throws {
+    self.logger = logger
+    try Secrets.disableCoreDumps()
+    directory = try DataDirectory(path: options.dataDirectory)
+    let compiled = try Schema.compile(directory: ModelFolder.find(asked: options.modelFolder))
+    for warning in compiled.warnings { logger.debug("\(warning)") }
+    schema = compiled.schema
+    sealer = try Sealer(try MasterKey.loadOrCreate(path: directory.path + "/master.key"))
+    state = AgentStateBackend()
+    datastore = try Datastore(
+      schema: schema, log: CommitLog(directory: directory), sealer: sealer,
+      backends: [UsersBackend(directory: users), state])
+    for line in datastore.startReport { logger.warning("\(line)") }
+    state.asks { [datastore] in datastore.lastCommit }
+  }
+
+  /// Merges data into the running configuration, for subcommands.
+  func edit(_ value: some TreeRepresentable, comment: String) async throws {
+    let edit = Edit(data: try value.interiorNode(schema: schema).underRoot)
+    let session = SessionIdentity(id: 0, user: "root")
+    try await datastore.editCandidate(as: session) { try edit.applied(to: $0) }
+    _ = try await datastore.commit(as: session, comment: comment)
+  }
+
+  /// Finishes what was begun: no commit is taken any more, and the backends have heard of the last one.
+  func stop() { datastore.stop() }
+
+  /// Opens the NETCONF server's sockets; `start` on it begins to serve.
+  func server(listening addresses: [ListenAddress]) throws -> NETCONFServer {
+    let server = try NETCONFServer(
+      configuration: NETCONFConfiguration(addresses: addresses, directory: directory.path), datastore: datastore,
+      authenticator: users, sealer: sealer, logger: logger)
+    state.serves(server.addresses)
+    datastore.start()
+    return server
+  }
+}
+
+extension InteriorNode {
+  /// A container within the containers that lead to it, under the root.
+  fileprivate var underRoot: InteriorNode {
+    var node = self
+    while let parent = node.schema.dataParent {
+      node = InteriorNode(schema: parent, slots: [Slot(node.schema, .container(node))])
+    }
+    return node
+  }
+}
