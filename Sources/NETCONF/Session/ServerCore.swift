@@ -41,7 +41,9 @@ final class ServerCore: Sendable {
     encoding = XMLEncoding(schema: schema)
     sources = OperationalSources(schema: schema, backends: own + datastore.backends.backends)
     ownPaths = own.flatMap(\.operationalPaths)
-    // The registry is there as long as this is.
+    for feature in ProtocolFeatures.unsupported(in: schema) {
+      logger.warning("the schema has a feature that the server does not have", metadata: ["feature": "\(feature)"])
+    }
     datastore.onCommit { [registry] commit in
       guard datastore.events.subscriberCount > 0 else { return }
       let host = registry.session(commit.metadata.session.id)?.peer.host

@@ -355,7 +355,12 @@ import YANG
 
   // MARK: Operations of modules
 
-  @Test func operationsOfModulesAreCalled() throws {
+  @Test func operationsOfModulesAreCalled() async throws {
+    // Backends answer from the pool of threads that this test must not hold up while it waits.
+    try await onThreadOfItsOwn { try callOperations() }
+  }
+
+  private func callOperations() throws {
     let bench = try SessionBench(backends: [KeyTester()])
     let session = try greeted(bench)
     let namespace = try #require(bench.datastore.schema.module(named: "agentd-sks")?.namespace)

@@ -30,6 +30,14 @@ final class TestDirectory {
   }
 }
 
+/// Runs what blocks away from the threads that asynchronous work is done on, which may be as few as there are
+/// processors.
+func onThreadOfItsOwn(_ body: @escaping @Sendable () throws -> Void) async throws {
+  try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+    Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+  }
+}
+
 struct TestFailure: Error, CustomStringConvertible {
   let text: String
   var description: String { text }

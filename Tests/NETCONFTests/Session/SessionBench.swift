@@ -16,7 +16,8 @@ enum ProjectSchema {
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("yang").path
   static let schema: Schema = {
     do throws(YANGErrors) {
-      return try Schema.compile(directory: directory).schema
+      return try Schema.compile(directory: directory, features: FeatureSelection(only: ProtocolFeatures.supported))
+        .schema
     } catch {
       preconditionFailure("the modules in \(directory) do not compile: \(error)")
     }

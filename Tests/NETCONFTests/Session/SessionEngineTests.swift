@@ -30,6 +30,7 @@ import Testing
     // Modules of YANG 1 are in the hello, with revision and features; those of YANG 1.1 are not.
     #expect(hello.contains("?module=Cisco-IOS-XR-um-sks-server-cfg&amp;revision=2025-08-29"))
     #expect(!hello.contains("module=ietf-yang-library&"))
+    #expect(hello.contains("&amp;features=candidate,rollback-on-error,validate<"))
   }
 
   @Test func identifiersOfSessionsDiffer() throws {
