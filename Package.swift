@@ -47,7 +47,7 @@ let package = Package(
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
-    .executableTarget(name: "yangc", dependencies: ["YANG", arguments], swiftSettings: v6),
+    .executableTarget(name: "yangc", dependencies: ["YANG", "YANGToSwift", arguments], swiftSettings: v6),
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),

@@ -13,6 +13,8 @@ public struct Generator {
   public struct GeneratedFile: Equatable, Sendable {
     public var name: String
     public var text: String
+    /// False for a file that only has its heading.
+    public var hasTypes = true
   }
 
   /// Holds shared types of modules that have no file of their own.
@@ -47,7 +49,11 @@ public struct Generator {
     let references = References(swiftModule: swiftModule, namespaces: plan.namespaces)
     let translator = Translator(references: references, caseNames: CaseNames(spelling: spelling))
     let files = translator.files(plan, modules: configuration.modules, sharedFile: Self.sharedFile)
-    return (files.map { GeneratedFile(name: $0.name, text: Renderer.render($0)) }, [])
+    return (
+      files.map {
+        GeneratedFile(name: $0.name, text: Renderer.render($0), hasTypes: !$0.declarations.isEmpty)
+      }, []
+    )
   }
 }
 

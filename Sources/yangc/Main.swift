@@ -8,7 +8,7 @@ import YANG
 @main
 struct YANGCompiler: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "yangc", abstract: "Checks and shows YANG modules.", subcommands: [Check.self])
+    commandName: "yangc", abstract: "Checks and shows YANG modules.", subcommands: [Check.self, ShowSwift.self])
 }
 
 /// Where modules come from; shared by all commands.

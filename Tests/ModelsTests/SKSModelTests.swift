@@ -43,21 +43,47 @@ import YANG
   }
 
   @Test func changesAreTyped() throws {
-    let list = try #require(Schemas.product.node(at: Profile.schemaPath))
-    func entry(_ name: String, _ port: UInt32) -> InteriorNode {
-      var profile = Profile(profileName: name)
-      profile.type.remote = .init(kme: .init(server: .init(port: port)))
-      return profile.interiorNode(list)
+    let schema = Schemas.product
+    func root(_ profiles: [(name: String, port: UInt32)]) throws -> InteriorNode {
+      var server = SKSServer()
+      for (name, port) in profiles {
+        server.profiles.profile.set(
+          Profile(profileName: name, type: .init(remote: .init(kme: .init(server: .init(port: port))))))
+      }
+      var builder = InteriorBuilder(schema: schema.root)
+      builder.set(
+        try #require(schema.node(at: SKSServer.schemaPath)), .container(try server.interiorNode(schema: schema)))
+      return builder.build()
     }
-    func root(_ entries: [InteriorNode]) throws -> InteriorNode {
-      let profiles = try SKSServer.Profiles(profile: KeyedList(entries.map { try Profile($0) }))
-      return try SKSServer(profiles: profiles).interiorNode(schema: Schemas.product)
-    }
-    let old = try root([entry("changed", 1), entry("deleted", 1), entry("same", 1)])
-    let new = try root([entry("changed", 2), entry("created", 1), entry("same", 1)])
-    let before = try SKSServer(old).profiles.profile
-    let after = try SKSServer(new).profiles.profile
-    #expect(before.keys == ["changed", "deleted", "same"])
-    #expect(after[key: "changed"]?.type.remote?.kme?.server.port == 2)
+    let old = try root([("changed", 1), ("deleted", 1), ("same", 1)])
+    let new = try root([("changed", 2), ("created", 1), ("same", 1)])
+    let changes = ChangeSet(subscriptions: [Profile.schemaPath], from: old, to: new, schema: schema)
+    let typed = try changes.typed(Profile.self)
+    #expect(typed.map(\.key) == ["changed", "created", "deleted"])
+    #expect(typed[0].old?.type.remote?.kme?.server.port == 1)
+    #expect(typed[0].new?.type.remote?.kme?.server.port == 2)
+    #expect(typed[1].old == nil && typed[1].new != nil)
+    #expect(typed[2].old != nil && typed[2].new == nil)
+    #expect(typed[0].path.description.contains("[Cisco-IOS-XR-um-sks-server-cfg:profile-name='changed']"))
+    #expect(try changes.typed(SKSServer.Pacing.self).isEmpty)
+    #expect(try SKSServer.read(from: changes.newRoot)?.profiles.profile.keys == ["changed", "created", "same"])
+  }
+
+  @Test func readersAskForOneKeyOrAll() throws {
+    typealias Stat = SKSServerOper.SKS.ProfileStats.ProfileStat
+    let schema = try #require(Schemas.product.node(at: Stat.schemaPath))
+    let one = OperationalRequest(path: Stat.schemaPath, schema: schema, keys: [.string("a")])
+    #expect(try one.key(of: Stat.self) == "a")
+    #expect(try OperationalRequest(path: Stat.schemaPath, schema: schema, keys: nil).key(of: Stat.self) == nil)
+    let wrong = OperationalRequest(path: Stat.schemaPath, schema: schema, keys: [.uint(1)])
+    #expect(throws: DatastoreError.self) { try wrong.key(of: Stat.self) }
+  }
+
+  @Test func everyGeneratedPathIsInTheModules() throws {
+    let event = AgentdSKS.KMELost(
+      profileName: "p", serverAddress: "127.0.0.1", serverPort: 1, reason: .refreshHTTPCDown)
+    #expect(try event.interiorNode(schema: Schemas.product).leaf("server-port") == .uint(1))
+    let input = AgentdSKS.TestKey.Input(profileName: "p")
+    #expect(try AgentdSKS.TestKey.Input(input.interiorNode(schema: Schemas.product)) == input)
   }
 }
