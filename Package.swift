@@ -52,6 +52,7 @@ let package = Package(
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
+    .executableTarget(name: "mkaport", dependencies: ["MKA", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
 
     // Tests
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),

@@ -5,7 +5,7 @@ public struct MKAError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure; the set may grow.
   public struct Code: Sendable, Hashable {
     private enum Kind: Hashable, Sendable {
-      case notMKA, invalidLength, malformed, unsupported, invalidKey, cryptography, integrity, tooMany, unknown
+      case notMKA, invalidLength, malformed, unsupported, invalidKey, cryptography, integrity, tooMany, unknown, system
     }
     private let kind: Kind
     private init(_ kind: Kind) { self.kind = kind }
@@ -28,6 +28,8 @@ public struct MKAError: Error, Sendable, Hashable, CustomStringConvertible {
     public static let tooMany = Code(.tooMany)
     /// Something refers to what does not exist.
     public static let unknown = Code(.unknown)
+    /// The operating system refused something.
+    public static let system = Code(.system)
   }
 
   public let code: Code
