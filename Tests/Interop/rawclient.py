@@ -68,10 +68,11 @@ class RawSession:
             while not (header := re.match(rb"\n#(?:([1-9][0-9]{0,9})|(#))\n", self.buffer)):
                 assert len(self.buffer) < 14, f"not a chunk: {bytes(self.buffer[:40])!r}"
                 self._more(deadline)
+            size, is_end = header.group(1), header.group(2)
             del self.buffer[: header.end()]
-            if header.group(2):
+            if is_end:
                 return bytes(message)
-            size = int(header.group(1))
+            size = int(size)
             while len(self.buffer) < size:
                 self._more(deadline)
             message += self.buffer[:size]

@@ -128,7 +128,7 @@ def test_a_chunk_of_4_gigabytes_is_only_a_promise(shared_agent):
 
 
 def test_what_is_not_a_hello_ends_the_session(shared_agent):
-    for first in (b"GET / HTTP/1.1\r\n\r\n" + END, EDIT + END, hello("9.9") + END, b"x" * 200_000):
+    for first in (b"GET / HTTP/1.1\r\n\r\n" + END, EDIT + END, hello("9.9") + END, b"x" * 300_000):
         with RawSession(shared_agent.ssh(), send_hello=False) as session:
             try:
                 session.send(first)

@@ -1,6 +1,7 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 """The clients that network engineers use: OpenSSH, ncclient (two device handlers), netconf-console2."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -134,10 +135,14 @@ def test_openssh_shell_is_refused(shared_agent):
 
 
 def test_netconf_console(shared_agent):
+    # Without a configuration file it takes 'admin' for the key's passphrase.
+    configuration = shared_agent.directory / "ssh_config"
+    configuration.write_text("")
+
     def console(*arguments):
         done = subprocess.run(
-            [sys.executable.replace("python3", "netconf-console2"), "--host", "127.0.0.1", "--port",
-             str(shared_agent.port), "-u", "admin", "--privKeyFile", str(shared_agent.key), *arguments],
+            [str(pathlib.Path(sys.executable).parent / "netconf-console2"), "--host", "127.0.0.1", "--port",
+             str(shared_agent.port), "--ssh-config", str(configuration), "-u", "admin", "--privKeyFile", str(shared_agent.key), *arguments],
             capture_output=True, text=True, timeout=60,
         )
         assert done.returncode == 0, done.stderr + done.stdout
@@ -145,10 +150,13 @@ def test_netconf_console(shared_agent):
 
     assert "candidate:1.0" in console("--hello")
     assert "<data" in console("--get-config")
+    def content(config):
+        return etree.tostring(etree.fromstring(config)[0], encoding="unicode")
+
     # Its --get and --get-config with a path send XPath filters, which need the :xpath capability; a file always works.
     request = shared_agent.directory / "edit.xml"
-    request.write_text(profile("console"))
+    request.write_text(content(profile("console")))
     assert "ok" in console("--db", "candidate", "--edit-config", str(request), "--commit")
     assert ports(console("--get-config")) == ["10001"]
-    request.write_text(profile("console", operation="remove"))
+    request.write_text(content(profile("console", operation="remove")))
     console("--db", "candidate", "--edit-config", str(request), "--commit")

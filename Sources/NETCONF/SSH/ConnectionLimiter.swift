@@ -5,8 +5,8 @@
 public struct ConnectionLimiter: Sendable {
   public struct Limits: Sendable {
     /// Connections that have not logged in, in all and from one address.
-    public var unauthenticated = 64
-    public var unauthenticatedPerSource = 16
+    public var unauthenticated = 256
+    public var unauthenticatedPerSource = 64
     /// Connections in all.
     public var connections = 512
     /// After that many failed log-ins within `failureWindow` an address is refused until the window has passed.
