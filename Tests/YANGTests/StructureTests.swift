@@ -165,6 +165,19 @@ import Testing
     expectBodyError("typedef t { type int8;\ndefault 300; }", line: 3, "not a value")
   }
 
+  @Test func structuresAreChecked() {
+    let restconf =
+      "module ietf-restconf { yang-version 1.1; namespace 'urn:rc'; prefix rc; extension yang-data { argument name; } }"
+    func structure(_ body: String) -> String {
+      "module m { yang-version 1.1; namespace 'urn:m'; prefix m; import ietf-restconf { prefix rc; }\n\(body)\n}"
+    }
+    #expect(findings([restconf, structure("rc:yang-data x { container c { leaf a { type int8; } } }")]) == [])
+    expectError(
+      restconf, structure("rc:yang-data x { container c {\nleaf a { type nothing; } } }"), line: 3, "no type 'nothing'")
+    expectError(restconf, structure("rc:yang-data x { leaf a { type int8; } }"), line: 2, "must be one container")
+    expectError(restconf, structure("rc:yang-data x { container c;\ntype int8; }"), line: 3, "not allowed")
+  }
+
   @Test func iffeatureOnUsesAndRefine() throws {
     let made = try schema(
       module(

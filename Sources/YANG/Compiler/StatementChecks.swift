@@ -97,10 +97,13 @@ extension Compiler {
   func checkStatus(of user: Statement, in scope: ParsedModule, refersTo definition: Scoped) {
     guard scope.owner === definition.scope.owner else { return }
     let used = status(of: definition.statement)
-    guard used != .current, status(of: user).rawValue < used.rawValue else { return }
+    // A uses is a definition of its own: what is around it says nothing about it.
+    let written = user.argument(of: .status).flatMap(Self.status)
+    let own = user.keyword == .uses ? written ?? .current : status(of: user)
+    guard own.rawValue < used.rawValue else { return }
     log.error(
       user,
-      "a definition that is \(status(of: user)) must not refer to "
+      "a definition that is \(own) must not refer to "
         + "'\(definition.text)', which is \(used) (RFC 7950 section 7.21.2)")
   }
 

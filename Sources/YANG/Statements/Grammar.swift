@@ -144,6 +144,9 @@ enum Grammar {
     "delete": [.units, .must, .unique, .default],
   ]
 
+  /// What such a statement may hold.
+  static let structure = GrammarRule(.text, "\(data) case* must* \(scopes) status? \(text) if-feature* when?")
+
   /// True for the extension statements that hold data definitions (RFC 8040 section 8, RFC 8791).
   static func holdsData(_ statement: Statement) -> Bool {
     statement.keyword == .unknown && ["yang-data", "structure", "augment-structure"].contains(statement.name)

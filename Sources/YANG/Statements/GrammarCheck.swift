@@ -21,7 +21,10 @@ struct GrammarCheck {
   private mutating func visit(_ statement: Statement) {
     guard let rule = Grammar.rules[statement.keyword] else {
       // What stands inside an extension statement is the extension's own matter, but some are known to hold data.
-      if Grammar.holdsData(statement) { statement.substatements.forEach { visit($0) } }
+      if Grammar.holdsData(statement) {
+        checkSubstatements(statement, Grammar.structure)
+        statement.substatements.forEach { visit($0) }
+      }
       return
     }
     checkArgument(statement, rule)

@@ -69,12 +69,16 @@ extension SchemaType {
       output.append(0x30 + UInt8(magnitude))
       return
     }
-    let start = output.count
-    var rest = magnitude
-    while rest > 0 {
-      output.append(0x30 + UInt8(rest % 10))
-      rest /= 10
+    // 20 digits hold the greatest UInt64.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+      var first = digits.count
+      var rest = magnitude
+      while rest > 0 {
+        first -= 1
+        digits[first] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      }
+      output.append(contentsOf: UnsafeMutableBufferPointer(rebasing: digits[first...]))
     }
-    output[start...].reverse()
   }
 }

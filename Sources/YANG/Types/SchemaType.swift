@@ -5,7 +5,7 @@ import Secrets
 /// A resolved type: the built-in base with every restriction that the typedef chain and the leaf put on it
 /// (RFC 7950 section 9).
 ///
-/// Sendable for the reason given at `SchemaNode`.
+/// Sendable for the reason given at `SchemaNode`, and without run-time access checks where values are parsed.
 public final class SchemaType: @unchecked Sendable {
   public enum Base: String, Sendable, CaseIterable {
     case binary, bits, boolean, decimal64, empty, enumeration, identityref
@@ -20,38 +20,38 @@ public final class SchemaType: @unchecked Sendable {
   /// The typedef chain from the leaf outwards, `module:name` each; what hangs on a typedef (secrets) looks here.
   public internal(set) var typedefChain: [String] = []
   /// Allowed intervals of integers and decimal64 (scaled), in order; empty is the base's whole range.
-  public internal(set) var ranges: [Restriction.Interval] = []
+  @exclusivity(unchecked) public internal(set) var ranges: [Restriction.Interval] = []
   public internal(set) var rangeError = Restriction.ErrorText()
   /// Allowed intervals of length: characters of a string, octets of a binary.
-  public internal(set) var lengths: [Restriction.Interval] = []
+  @exclusivity(unchecked) public internal(set) var lengths: [Restriction.Interval] = []
   public internal(set) var lengthError = Restriction.ErrorText()
   /// All patterns must match (or must not, for invert-match).
-  public internal(set) var patterns: [Pattern] = []
-  public internal(set) var fractionDigits: UInt8 = 0
-  public internal(set) var enums: [EnumValue] = []
-  public internal(set) var bits: [BitValue] = []
+  @exclusivity(unchecked) public internal(set) var patterns: [Pattern] = []
+  @exclusivity(unchecked) public internal(set) var fractionDigits: UInt8 = 0
+  @exclusivity(unchecked) public internal(set) var enums: [EnumValue] = []
+  @exclusivity(unchecked) public internal(set) var bits: [BitValue] = []
   /// Bases of an identityref: a value derives from all of them.
   public internal(set) var identityBases: [Identity] = []
   /// Values an identityref can take in this schema.
-  public internal(set) var identities: [Identity] = []
+  @exclusivity(unchecked) public internal(set) var identities: [Identity] = []
   public internal(set) var path: XPathExpression?
   /// The leaf or leaf-list that a leafref's path leads to.
-  public internal(set) unowned(unsafe) var leafrefTarget: SchemaNode?
+  @exclusivity(unchecked) public internal(set) unowned(unsafe) var leafrefTarget: SchemaNode?
   public internal(set) var requiresInstance = true
-  public internal(set) var members: [SchemaType] = []
+  @exclusivity(unchecked) public internal(set) var members: [SchemaType] = []
   /// How a secret of this type is written and read; nil for types that hold no secret.
-  public internal(set) var secretEncoding: SecretEncoding?
+  @exclusivity(unchecked) public internal(set) var secretEncoding: SecretEncoding?
 
   /// The schema the type belongs to, for module names in instance-identifiers. Set when the schema is published, which
   /// then owns the type.
   unowned(unsafe) var schema: Schema?
   /// Positions in `enums`, `bits` by name; filled by `finish()`.
-  var nameIndex: [String: Int] = [:]
+  @exclusivity(unchecked) var nameIndex: [String: Int] = [:]
   /// Values of an identityref by name.
-  var identityIndex: [String: [Identity]] = [:]
+  @exclusivity(unchecked) var identityIndex: [String: [Identity]] = [:]
   /// The whole range of an integer base as one closed interval when `ranges` has at most one, for the quick check.
-  var leastInteger: Int128 = 0
-  var greatestInteger: Int128 = 0
+  @exclusivity(unchecked) var leastInteger: Int128 = 0
+  @exclusivity(unchecked) var greatestInteger: Int128 = 0
 
   init(base: Base) { self.base = base }
 

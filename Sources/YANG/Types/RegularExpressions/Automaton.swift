@@ -63,16 +63,26 @@ final class Automaton: Sendable {
 
   /// True when the whole text matches; nil when the text has characters that are not ours to judge.
   func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
-    var state = Self.start
-    let width = classCount
+    let end = classes.withUnsafeBufferPointer { classes in
+      table.withUnsafeBufferPointer { table in Self.run(text, classes, table, classCount) }
+    }
+    return end.map { accepting[Int($0)] }
+  }
+
+  /// The state at the end of the text, or the dead one as soon as it is reached: whatever follows cannot bring the match
+  /// back. Nil at an octet that is not ours to judge.
+  private static func run(
+    _ text: UnsafeBufferPointer<UInt8>, _ classes: UnsafeBufferPointer<UInt8>, _ table: UnsafeBufferPointer<UInt16>,
+    _ width: Int
+  ) -> UInt16? {
+    var state = start
     for byte in text {
       let characterClass = classes[Int(byte)]
-      guard characterClass != Self.foreign else { return nil }
+      guard characterClass != foreign else { return nil }
       state = table[Int(state) * width + Int(characterClass)]
-      // Whatever follows cannot bring the match back.
-      if state == Self.dead { return false }
+      if state == dead { break }
     }
-    return accepting[Int(state)]
+    return state
   }
 }
 
