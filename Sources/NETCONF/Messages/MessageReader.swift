@@ -33,6 +33,7 @@ final class MessageReader: XMLHandler {
     case none
     case ours(ParameterReader)
     case module(SchemaNode, DataParser)
+    case action(ActionReader)
     case nothing(DatastoreError)
   }
 
@@ -112,6 +113,7 @@ final class MessageReader: XMLHandler {
       case .nothing(let error): throw DatastoreFailure(error)
       case .ours(let reader): return .success(try reader.operation())
       case .module(let rpc, let parser): return .success(.invoke(rpc, input: try parser.data()))
+      case .action(let reader): return .success(try reader.operation())
       }
     } catch {
       return .failure(error)
@@ -157,6 +159,11 @@ final class MessageReader: XMLHandler {
     if let syntax = OperationSyntax.of(tag) {
       let reader = ParameterReader(syntax, parsers: parsers)
       asked = .ours(reader)
+      return .enter(reader)
+    }
+    if tag.isNamed("action", in: Namespace.yang) {
+      let reader = ActionReader(parsers: parsers)
+      asked = .action(reader)
       return .enter(reader)
     }
     let name = tag.nameText

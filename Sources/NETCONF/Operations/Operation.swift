@@ -23,6 +23,8 @@ enum Operation: Sendable {
   case createSubscription(SubscriptionRequest)
   /// An rpc of a module.
   case invoke(SchemaNode, input: InteriorNode)
+  /// An action of a module (RFC 7950 section 7.15).
+  case action(SchemaNode, target: InstancePath, input: InteriorNode)
 }
 
 /// Where a configuration comes from.

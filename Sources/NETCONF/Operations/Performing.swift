@@ -31,7 +31,11 @@ extension ServerCore {
         later { Self.body(of: result) }
       }
     case .unlock(let target): datastore.unlock(target, as: session, completion: Self.answering(later))
-    case .invoke(let rpc, let input): invoke(rpc, input: input, user: session.user, answer, later)
+    case .invoke(let rpc, let input):
+      invoke("/\(rpc.module.name):\(rpc.name)", rpc, on: nil, input: input, user: session.user, answer, later)
+    case .action(let action, let target, let input):
+      if let error = missing(target) { return answer(.error(error)) }
+      invoke(action.path, action, on: target, input: input, user: session.user, answer, later)
     case .closeSession, .killSession, .createSubscription:
       answer(.error(DatastoreError(.operationFailed, layer: .protocol, message: "the operation is the session's own")))
     }
@@ -109,10 +113,22 @@ extension ServerCore {
 
   // MARK: Operations of modules
 
+  /// Why an action cannot be called on an instance: what of it is configured has to be there. What is only state is for
+  /// the backend to know.
+  private func missing(_ target: InstancePath) -> DatastoreError? {
+    let configured = InstancePath(Array(target.steps.prefix { $0.schema.isConfig }))
+    guard let last = configured.steps.last, !last.schema.isNonPresenceContainer,
+      datastore.running.node(at: configured) == nil
+    else { return nil }
+    return DatastoreError(.dataMissing, path: configured, message: "there is no such instance")
+  }
+
+  /// Calls the backend that carries out an rpc or action.
   private func invoke(
-    _ rpc: SchemaNode, input: InteriorNode, user: String, _ answer: (ReplyBody) -> Void, _ later: @escaping Later
+    _ path: String, _ rpc: SchemaNode, on target: InstancePath?, input: InteriorNode, user: String,
+    _ answer: (ReplyBody) -> Void, _ later: @escaping Later
   ) {
-    guard let backend = datastore.backends.backend(forOperation: "/\(rpc.module.name):\(rpc.name)") else {
+    guard let backend = datastore.backends.backend(forOperation: path) else {
       return answer(
         .error(
           DatastoreError(
@@ -120,9 +136,9 @@ extension ServerCore {
             message: "nothing here carries out \(rpc.name) of \(rpc.module.name)",
             info: [("bad-element", rpc.name)])))
     }
-    let errors = datastore.validator.validate(body: input, configuration: datastore.running)
+    let errors = datastore.validator.validate(body: input, configuration: datastore.running, target: target)
     guard errors.isEmpty else { return answer(.errors(errors)) }
-    let invocation = Invocation(schema: rpc, target: nil, input: input, user: user)
+    let invocation = Invocation(schema: rpc, target: target, input: input, user: user)
     Task { [self] in
       do throws(DatastoreError) {
         let output = try await backend.invoke(invocation)

@@ -71,6 +71,13 @@ final class ServerCore: Sendable {
   /// The session's hellos are exchanged.
   func greeted(_ record: SessionRecord) { publish(SessionNotifications.started(record, schema: datastore.schema)) }
 
+  /// A session did not keep up with its notifications.
+  func lost(_ count: UInt64, by record: SessionRecord) {
+    logger.warning(
+      "notifications were dropped: the session does not read them",
+      metadata: ["session": "\(record.id)", "count": "\(count)"])
+  }
+
   func ended(_ record: SessionRecord, _ ending: SessionEngine.Ending, wasGreeted: Bool) {
     var hadBadHello = false
     if case .badHello = ending { hadBadHello = true }

@@ -82,6 +82,7 @@ final class Session: ByteSession, @unchecked Sendable {
 
   func tick(isStalled: Bool) {
     engine.checkTime(surroundings.now(), isSubscribed: subscription != nil, isStalled: isStalled)
+    if let drops = subscription?.takeDrops(), drops > 0 { server.lost(drops, by: record) }
     endIfOver()
   }
 
