@@ -45,6 +45,12 @@ public struct CharonSettings: Sendable, Equatable {
     self.socketPath = socketPath ?? directory + "/charon.vici"
   }
 
+  /// Takes what `ikev2/global` says of all connections: charon has it in its settings, not in theirs.
+  public mutating func take(_ global: IKEv2Global) {
+    retransmissions = global.retransmission ?? 5
+    retransmissionInterval = global.dpdRetryInterval
+  }
+
   /// Where strongswan.conf is written.
   public var configurationPath: String { directory + "/strongswan.conf" }
   /// Held by charon as long as it lives; its text is charon's process identifier.
