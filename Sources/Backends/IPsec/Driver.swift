@@ -63,6 +63,13 @@ public struct Driver: Sendable {
     return (plan, failures)
   }
 
+  /// The SAs there are. Those that are busy are skipped, since asking would wait for them.
+  public func sessions() async throws(VICIError) -> [IKESA] {
+    var noWaiting = VICIMessage()
+    noWaiting.add("noblock", true)
+    return try await client.list("list-sas", noWaiting, event: "list-sa").flatMap { IKESA.list($0) }
+  }
+
   /// Starts a negotiation and does not wait for it: events tell how it goes.
   public func initiate(_ connection: DesiredConnection) async throws(VICIError) {
     var message = VICIMessage()

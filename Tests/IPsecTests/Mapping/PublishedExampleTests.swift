@@ -7,7 +7,7 @@ import Testing
 
 /// The examples of the vendor's published guides, as they are printed, and what has to be corrected in them.
 @Suite struct PublishedExampleTests {
-  private static func peer(_ name: String, _ address: String, _ key: Sealed, ppk: Keyring.PPK? = nil) throws
+  private static func peer(_ name: String, _ address: String, _ key: Sealed, ppk: Keyring.PPK? = nil)
     -> Keyring.Peer
   {
     var peer = Keyring.Peer(name: name)

@@ -67,7 +67,9 @@ import Testing
   @Test func aTunnelNeedsItsEnds() throws {
     try expectFault(.error, "tunnel/source", "no source") { $0.configuration.tunnels[0].source = nil }
     try expectFault(.error, "tunnel/destination", "no destination") { $0.configuration.tunnels[0].destination = nil }
-    try expectFault(.error, "tunnel/protection/ipsec/profile", "not protected") { $0.configuration.tunnels[0].profile = nil }
+    try expectFault(.error, "tunnel/protection/ipsec/profile", "not protected") {
+      $0.configuration.tunnels[0].profile = nil
+    }
     try expectFault(.error, "tunnel/destination", "same address") {
       $0.configuration.tunnels[0].source = .address(try #require(IPv4Address("10.10.10.1")))
     }
@@ -142,7 +144,8 @@ import Testing
       other.ppk = .manual(id: "1", key: try fixture.seal("anotherkeyanotherkeyanotherkey12"), isRequired: true)
       fixture.configuration.keyrings[0].peers.append(other)
     }
-    try expectFault(.error, "ikev2-profile-name[ikev2-profile-name='p1']/keyring-ppk", "no PPK for 10.10.10.1") { fixture in
+    try expectFault(.error, "ikev2-profile-name[ikev2-profile-name='p1']/keyring-ppk", "no PPK for 10.10.10.1") {
+      fixture in
       fixture.configuration.keyrings[0].peers[0].ppk = nil
     }
   }
@@ -154,7 +157,9 @@ import Testing
     try expectFault(.error, "transform-set[transform-set-name='ts1']/transform", "encryption algorithm") {
       $0.configuration.transformSets[0].encryption = nil
     }
-    try expectFault(.error, "set/transform-set", "no transform set") { $0.configuration.ipsecProfiles[0].transformSets = [] }
+    try expectFault(.error, "set/transform-set", "no transform set") {
+      $0.configuration.ipsecProfiles[0].transformSets = []
+    }
     try expectFault(.error, "match/identity/remote", "no domain name", isDown: false) {
       $0.configuration.profiles[0].matches.append(.fqdn("*.example.com"))
     }

@@ -11,6 +11,7 @@ struct Fixture {
   var configuration = IPsecConfiguration()
 
   init() throws { sealer = try Sealer(MasterKey()) }
+  init(sealer: Sealer) throws { self.sealer = sealer }
 
   func seal(_ clear: String) throws -> Sealed { try sealer.parse(written: "!" + clear, encoding: .type7) }
 

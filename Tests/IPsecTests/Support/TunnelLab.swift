@@ -1,0 +1,176 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Foundation
+import Secrets
+import Testing
+
+@testable import IPsec
+
+/// Two network namespaces with a link between them and a charon in each, taken down with it.
+///
+/// The near end is 192.0.2.1, the far end 192.0.2.2; through the tunnel they are 172.16.0.1 and 172.16.0.2.
+final class TunnelLab {
+  struct End {
+    let namespace: String
+    let address: String
+    let inner: String
+    let charon: Charon
+    let notices: NoticeLog
+  }
+
+  private let directory = TestDirectory()
+  private(set) var near: End
+  private(set) var far: End
+  let sealer: Sealer
+
+  init() async throws {
+    let number = UInt16.random(in: 0 ... .max)
+    sealer = try Sealer(MasterKey())
+    let names = ["agentd-\(number)-a", "agentd-\(number)-b"]
+    let links = ["a\(number)", "b\(number)"]
+    for name in names { try Self.ip("netns", "add", name) }
+    try Self.ip("link", "add", links[0], "netns", names[0], "type", "veth", "peer", "name", links[1], "netns", names[1])
+    for index in 0..<2 {
+      try Self.ip("-n", names[index], "addr", "add", "192.0.2.\(index + 1)/24", "dev", links[index])
+      try Self.ip("-n", names[index], "link", "set", links[index], "up")
+    }
+    near = try Self.makeEnd(directory, names[0], 1)
+    far = try Self.makeEnd(directory, names[1], 2)
+    for end in [near, far] {
+      try #require(await end.notices.waitForReady())
+      let inner = end.inner
+      let namespace = end.namespace
+      try #require(
+        await eventually { (try? Self.ip("-n", namespace, "addr", "add", inner + "/30", "dev", "ipsec0")) != nil })
+      try Self.ip("-n", namespace, "link", "set", "ipsec0", "up")
+    }
+  }
+
+  private static func makeEnd(_ directory: TestDirectory, _ namespace: String, _ number: Int) throws -> End {
+    let notices = NoticeLog()
+    let charon = try makeCharon(directory, namespace, number, notices)
+    return End(
+      namespace: namespace, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon, notices: notices)
+  }
+
+  private static func makeCharon(
+    _ directory: TestDirectory, _ namespace: String, _ number: Int, _ notices: NoticeLog
+  ) throws -> Charon {
+    var settings = CharonSettings(directory: directory.path + "/\(number)")
+    settings.launcher = ["/usr/sbin/ip", "netns", "exec", namespace]
+    settings.dataPlane = .userspace
+    settings.log = .file(level: 1)
+    settings.retransmissions = 2
+    settings.retransmissionInterval = 1
+    let charon = try Charon(settings: settings, events: ["ike-updown", "child-updown"]) { notice in
+      if case .vici(let notice) = notice { notices.append(notice) }
+    }
+    try charon.start()
+    return charon
+  }
+
+  /// Leaves the near charon running and takes it up again, as an agent that restarts.
+  func restartNearSupervisor() async throws {
+    let old = near
+    old.charon.leave()
+    try #require(await eventually { old.charon.status == .stopped })
+    let notices = NoticeLog()
+    near = End(
+      namespace: old.namespace, address: old.address, inner: old.inner,
+      charon: try Self.makeCharon(directory, old.namespace, 1, notices), notices: notices)
+    try #require(await notices.waitForReady())
+  }
+
+  /// Ends both charons and removes the namespaces.
+  func takeDown() async {
+    for end in [near, far] {
+      end.charon.stop()
+      _ = await eventually { end.charon.status == .stopped }
+      _ = try? Self.ip("netns", "delete", end.namespace)
+    }
+  }
+
+  /// What a charon of the lab wrote, for messages of tests.
+  func log(_ end: End) -> String {
+    (try? String(contentsOfFile: end.charon.settings.directory + "/charon.log", encoding: .utf8)) ?? ""
+  }
+
+  func driver(_ end: End) throws -> Driver { Driver(client: try #require(end.charon.client), sealer: sealer) }
+
+  /// A configuration for an end, that a test changes.
+  func configuration(_ end: End, to other: End, key: String = "a preshared key", ppk: Keyring.PPK? = nil) throws
+    -> IPsecConfiguration
+  {
+    var fixture = try Fixture(sealer: sealer)
+    try fixture.addTunnel(1, source: end.address, destination: other.address, ppk: ppk)
+    fixture.configuration.keyrings[0].peers[0].preSharedKey = .both(
+      try sealer.seal(SecretBytes(copying: Array(key.utf8))))
+    return fixture.configuration
+  }
+
+  func ppk(_ id: String, _ key: String, isRequired: Bool) throws -> Keyring.PPK {
+    .manual(id: id, key: try sealer.seal(SecretBytes(copying: Array(key.utf8))), isRequired: isRequired)
+  }
+
+  @discardableResult
+  func load(_ configuration: IPsecConfiguration, at end: End) async throws -> IPsecMapping {
+    let mapping = IPsecMapping(configuration, dataPlane: .userspace)
+    try #require(mapping.refusals(.refuse).isEmpty, "\(mapping.corrections)")
+    let result = try await driver(end).converge(to: mapping.desired)
+    try #require(result.failures.isEmpty, "\(result.failures)")
+    return mapping
+  }
+
+  /// Whether an IKE SA with an installed child comes up at that end, and which.
+  func established(_ end: End, atMost limit: Duration = .seconds(10)) async throws -> IKESA? {
+    let driver = try driver(end)
+    var found: IKESA?
+    _ = await eventually(atMost: limit) {
+      found = (try? await driver.sessions())?.first { $0.isEstablished && $0.children.contains { $0.isInstalled } }
+      return found != nil
+    }
+    return found
+  }
+
+  /// Sends echo requests to the far end through the tunnel; whether all were answered.
+  func ping(count: Int = 3) -> Bool {
+    let text = try? Self.ip(
+      "netns", "exec", near.namespace, "/usr/bin/python3", "-c", Self.echoScript, far.inner, "\(count)")
+    return text == "all answered\n"
+  }
+
+  /// An ICMP echo client; the kernel of the far namespace answers.
+  private static let echoScript = """
+    import socket, struct, sys
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    s.settimeout(2)
+    for n in range(int(sys.argv[2])):
+        total = 0x0800 + 0x4242 + n + sum(struct.unpack('!28H', b'q' * 56))
+        while total > 0xffff: total = (total & 0xffff) + (total >> 16)
+        s.sendto(struct.pack('!BBHHH', 8, 0, 0xffff - total, 0x4242, n) + b'q' * 56, (sys.argv[1], 0))
+        while True:
+            packet, sender = s.recvfrom(2048)
+            if packet[20] == 0 and struct.unpack('!HH', packet[24:28]) == (0x4242, n): break
+    print('all answered')
+    """
+
+  @discardableResult
+  static func ip(_ words: String...) throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/sbin/ip")
+    process.arguments = words
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw CharonError(.system, "ip \(words): \(text)") }
+    return text
+  }
+}
+
+/// Whether namespaces and TUN devices can be had besides charon.
+let tunnelsCanBeMade =
+  charonIsInstalled && access("/dev/net/tun", R_OK) == 0 && access("/usr/sbin/ip", X_OK) == 0
+  && access("/usr/bin/python3", X_OK) == 0 && (try? TunnelLab.ip("netns", "list")) != nil
