@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release demo demo-stop test test-long bench format lint clean
+.PHONY: all build release demo demo-stop test test-long test-mka bench format lint clean
 
 all: build
 
@@ -30,6 +30,13 @@ test:
 test-long:
 	@scripts/setup build test
 	@AGENTD_LONG=1 scripts/test
+
+# MKA alone: the engine's tests with its simulations, and against wpa_supplicant.
+test-mka:
+	@scripts/setup build test
+	swift build --build-tests
+	swift test --skip-build --filter MKATests
+	@Tests/mka/run
 
 bench:
 	@scripts/setup build bench
