@@ -173,14 +173,12 @@ public final class DataParser: XMLHandler {
     guard let frame = frames.last else { return }
     if frame.isInterior {
       // White space between elements; anything else is an error, told once for each node.
-      if !frame.isBroken, frames.count > 1 || purpose == .edit, let strange = characters.first(where: { !isBlank($0) })
-      {
-        report(
-          DatastoreError(
-            .badElement, path: path(),
-            message: "\(frame.schema.path) holds text (byte \(strange)), only elements may be here",
-            info: [("bad-element", frame.schema.name)]))
-      }
+      guard !frame.isBroken, characters.contains(where: { !isBlank($0) }) else { return }
+      let place = frame.schema.isInterior && frames.count > 1 ? frame.schema.path : "the top level"
+      report(
+        DatastoreError(
+          .badElement, path: path(), message: "\(place) holds text where only elements may be",
+          info: [("bad-element", frame.schema.name)]))
       return
     }
     guard text.count + characters.count <= limits.valueBytes else {
