@@ -41,7 +41,7 @@ let package = Package(
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
 
     // Backends
-    .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "KeyService", "Netlink", "Secrets"], path: "Sources/Backends/SKS", swiftSettings: v6),
+    .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["COpenSSL", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Secrets"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
@@ -63,7 +63,7 @@ let package = Package(
     .testTarget(name: "DatastoreTests", dependencies: ["CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
-    .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "KeyService", "SKS", "Secrets"], swiftSettings: v6),
+    .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["IPsec", "Secrets"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),

@@ -90,7 +90,7 @@ struct EngineHarness {
 
   var started: [StartRequest] { effects.compactMap { if case .start(let start) = $0 { start } else { nil } } }
   var cancelled: [UInt32] { effects.compactMap { if case .cancel(let number) = $0 { number } else { nil } } }
-  var events: [ConnectionEvent] { effects.compactMap { if case .event(let event) = $0 { event } else { nil } } }
+  var events: [ConnectionEvent] { effects.compactMap { if case .event(let event, _) = $0 { event } else { nil } } }
   var answers: [Result<ConsumerAnswer, KeyServiceError>] {
     effects.compactMap { if case .complete(_, let result) = $0 { result } else { nil } }
   }

@@ -35,6 +35,8 @@ struct ProfileEngine: Sendable {
   var pollDue: MonotonicInstant?
   var jobs: [Job] = []
 
+  /// The server that the capabilities are of.
+  private var connectedServer: Endpoint?
   private var pollInFlight: (transaction: UInt32, startedAt: MonotonicInstant)?
   private var lastPoll: MonotonicInstant?
   /// Failed requests for capabilities in a row.
@@ -68,6 +70,11 @@ struct ProfileEngine: Sendable {
 
   /// Whether requests of consumers can be sent.
   var isUsable: Bool { capabilities != nil && (status == .connected || status == .capabilityRefresh) }
+
+  private var connection: ConnectionDetails? {
+    guard let connectedServer, let capabilities else { return nil }
+    return ConnectionDetails(server: connectedServer, capabilities: capabilities)
+  }
 
   // MARK: Configuration
 
@@ -127,10 +134,12 @@ struct ProfileEngine: Sendable {
     to status: ConnectionStatus, _ reason: RefreshReason, detail: String, effects: inout [EngineEffect]
   ) {
     let wasUsable = isUsable
+    let lost = connection
     self.status = status
     self.reason = reason
     capabilities = nil
-    if wasUsable { effects.append(.event(.lost(reason, detail: detail))) }
+    connectedServer = nil
+    if wasUsable, let lost { effects.append(.event(.lost(reason, detail: detail), lost)) }
   }
 
   // MARK: Capabilities
@@ -284,6 +293,7 @@ struct ProfileEngine: Sendable {
     failures = 0
     hasSwitchedHash = false
     pollDue = now + jitter.spread(configuration.settings.refreshInterval, fromPercent: 90)
-    if !wasUsable { effects.append(.event(.connected)) }
+    connectedServer = configuration.server
+    if !wasUsable, let connection { effects.append(.event(.connected, connection)) }
   }
 }

@@ -42,7 +42,7 @@ enum EngineEffect: Sendable {
   /// Answer a consumer.
   case complete(RequestID, Result<ConsumerAnswer, KeyServiceError>)
   /// Tell whoever watches.
-  case event(ConnectionEvent)
+  case event(ConnectionEvent, ConnectionDetails)
 }
 
 /// A request to send.
@@ -57,6 +57,14 @@ struct StartRequest: Sendable, Hashable {
 enum TLSHash: UInt8, Sendable, Hashable {
   case sha256
   case sha384
+}
+
+/// Whom a ``ConnectionEvent`` is about.
+public struct ConnectionDetails: Sendable, Hashable {
+  /// The key management entity that was connected.
+  public var server: Endpoint
+  /// What it offers; when it is lost, what it offered.
+  public var capabilities: KeyServiceCapabilities
 }
 
 /// The connection to a key management entity came or went.

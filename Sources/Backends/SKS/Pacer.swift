@@ -11,7 +11,7 @@ struct Pacer: Sendable {
     var burst = 50
   }
 
-  let limits: Limits
+  var limits: Limits
   private(set) var inFlight = 0
   private var queue = DueQueue()
   /// When the burst was last complete, moved on with each start: a leaky bucket in one number.
@@ -50,5 +50,13 @@ struct Pacer: Sendable {
   var nextTimeout: MonotonicInstant? {
     guard inFlight < limits.concurrent, let (_, due) = queue.first else { return nil }
     return max(due, earliestStart)
+  }
+}
+
+extension Pacer.Limits {
+  /// Bounds of at least one; a second's bursts are not larger than what a second allows.
+  init(concurrent: Int, perSecond: Int) {
+    self.init(
+      concurrent: max(1, concurrent), perSecond: max(1, perSecond), burst: max(1, min(50, perSecond)))
   }
 }

@@ -18,7 +18,7 @@ struct ProfileTable {
     case start(RequestKey, SKIPRequest, TLSHash, ProfileConfiguration)
     case cancel(RequestKey)
     case complete(RequestID, Result<ConsumerAnswer, KeyServiceError>)
-    case event(profile: String, ConnectionEvent)
+    case event(profile: String, ConnectionEvent, ConnectionDetails)
   }
 
   private final class Engine {
@@ -49,6 +49,9 @@ struct ProfileTable {
     pacer = Pacer(limits: limits)
     jitter = JitterSource(seed: seed)
   }
+
+  /// Sets the bounds for the requests for capabilities that begin from now on.
+  mutating func setLimits(_ limits: Pacer.Limits) { pacer.limits = limits }
 
   var count: Int { slotsByName.count }
   var names: [String] { Array(slotsByName.keys) }
@@ -228,7 +231,8 @@ struct ProfileTable {
       case .complete(let id, let result):
         slotsByRequest[id] = nil
         effects.append(.complete(id, result))
-      case .event(let event): effects.append(.event(profile: slots[slot].name, event))
+      case .event(let event, let connection):
+        effects.append(.event(profile: slots[slot].name, event, connection))
       }
     }
   }

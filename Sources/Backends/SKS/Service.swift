@@ -15,6 +15,10 @@ public final class SKSService: KeyService, Sendable {
   private let clients = KeyClientRegistry()
   private let sealer: Sealer
 
+  /// What is told of a profile's connection.
+  public typealias EventHandler =
+    @Sendable (_ profile: String, _ event: ConnectionEvent, _ connection: ConnectionDetails) -> Void
+
   /// Starts with no profile.
   ///
   /// `concurrentAttempts` and `attemptsPerSecond` bound the requests for capabilities of all profiles together.
@@ -22,14 +26,12 @@ public final class SKSService: KeyService, Sendable {
   /// block. Fails when the system gives no thread or descriptors.
   public init(
     sealer: Sealer, concurrentAttempts: Int = 64, attemptsPerSecond: Int = 200,
-    onEvent: @escaping @Sendable (_ profile: String, _ event: ConnectionEvent) -> Void = { _, _ in }
+    onEvent: @escaping EventHandler = { _, _, _ in }
   ) throws(SKSConfigurationError) {
     self.sealer = sealer
     do {
       driver = try HTTPDriver()
-      let limits = Pacer.Limits(
-        concurrent: max(1, concurrentAttempts), perSecond: max(1, attemptsPerSecond),
-        burst: max(1, min(50, attemptsPerSecond)))
+      let limits = Pacer.Limits(concurrent: concurrentAttempts, perSecond: attemptsPerSecond)
       core = ServiceCore(driver: driver, limits: limits, onEvent: onEvent)
       try driver.run(delegate: core, sealer: sealer)
     } catch {
@@ -49,6 +51,13 @@ public final class SKSService: KeyService, Sendable {
 
   // MARK: Configuration and state
 
+  /// Bounds the requests for capabilities of all profiles together, from now on.
+  public func pace(concurrentAttempts: Int, attemptsPerSecond: Int) {
+    core.perform { table, _, _ in
+      table.setLimits(Pacer.Limits(concurrent: concurrentAttempts, perSecond: attemptsPerSecond))
+    }
+  }
+
   /// Adds, changes and (with nil) removes profiles. What did not change is left alone.
   public func configure(_ changes: [(name: String, configuration: ProfileConfiguration?)]) {
     core.perform { table, now, effects in
@@ -58,6 +67,9 @@ public final class SKSService: KeyService, Sendable {
 
   /// The names of all profiles, in no particular order.
   public var profileNames: [String] { core.read { $0.names } }
+
+  /// What a profile is configured to; nil if there is none of this name.
+  func configuration(of profile: String) -> ProfileConfiguration? { core.read { $0.configuration(of: profile) } }
 
   /// What is known of a profile now; nil if there is none of this name.
   public func snapshot(of profile: String) -> ProfileOperationalState? {
@@ -154,7 +166,7 @@ final class ServiceCore: HTTPDriver.Delegate, Sendable {
     var table: ProfileTable
     var nextRequest: UInt64 = 1
     var consumers: [RequestID: CheckedContinuation<Result<ConsumerAnswer, KeyServiceError>, Never>] = [:]
-    var events: [(profile: String, event: ConnectionEvent)] = []
+    var events: [(profile: String, event: ConnectionEvent, connection: ConnectionDetails)] = []
     var isClosed = false
   }
 
@@ -164,9 +176,9 @@ final class ServiceCore: HTTPDriver.Delegate, Sendable {
 
   private let state: Mutex<State>
   private let driver: HTTPDriver
-  private let onEvent: @Sendable (String, ConnectionEvent) -> Void
+  private let onEvent: SKSService.EventHandler
 
-  init(driver: HTTPDriver, limits: Pacer.Limits, onEvent: @escaping @Sendable (String, ConnectionEvent) -> Void) {
+  init(driver: HTTPDriver, limits: Pacer.Limits, onEvent: @escaping SKSService.EventHandler) {
     self.driver = driver
     self.onEvent = onEvent
     state = Mutex(State(table: ProfileTable(limits: limits, seed: .random(in: 0 ... .max))))
@@ -196,7 +208,7 @@ final class ServiceCore: HTTPDriver.Delegate, Sendable {
       case .cancel(let key): commands.append(.cancel(key))
       case .complete(let id, let result):
         if let consumer = state.consumers.removeValue(forKey: id) { answers.append((consumer, result)) }
-      case .event(let profile, let event): state.events.append((profile, event))
+      case .event(let profile, let event, let connection): state.events.append((profile, event, connection))
       }
     }
     if !state.isClosed { driver.post(commands) }
@@ -263,7 +275,7 @@ final class ServiceCore: HTTPDriver.Delegate, Sendable {
       return (answers, state.events, state.table.nextTimeout)
     }
     for (consumer, answer) in answers { consumer.resume(returning: answer) }
-    for (profile, event) in events { onEvent(profile, event) }
+    for (profile, event, connection) in events { onEvent(profile, event, connection) }
     return next
   }
 }

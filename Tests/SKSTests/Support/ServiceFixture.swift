@@ -23,7 +23,7 @@ final class ServiceFixture: Sendable {
 
   init() throws {
     sealer = try Sealer(try MasterKey())
-    service = try SKSService(sealer: sealer) { [told] _, event in told.list.withLock { $0.append(event) } }
+    service = try SKSService(sealer: sealer) { [told] _, event, _ in told.list.withLock { $0.append(event) } }
   }
 
   deinit { service.shutdown() }
