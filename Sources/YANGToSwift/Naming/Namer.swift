@@ -45,6 +45,12 @@ struct Namer {
     for type in types {
       if let node = type.node {
         type.name = covered(told(node, as: .type), type)
+        // Beside a top-level node that is one with its namespace, the others stand among its children.
+        if let home = owner?.mergedNode, node.parent?.kind == .root,
+          !nodes(named: type.name, below: home, .type).isEmpty
+        {
+          type.name += type.kindName
+        }
       } else {
         type.name = typeName(type)
         if let owner, owner.topNodes.contains(where: { spelling.typeName(sourceName($0)) == type.name }) {

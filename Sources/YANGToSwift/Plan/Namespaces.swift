@@ -16,7 +16,7 @@ struct NamespaceNames {
     return module.name
   }
 
-  /// True when a module's one top-level node has the name that the namespace would have.
+  /// True when a top-level node has the name that its module's namespace has.
   func areSame(_ module: Module, _ node: SchemaNode) -> Bool {
     spelling.typeName(sourceName(module)) == spelling.typeName(node.name)
   }
@@ -24,8 +24,8 @@ struct NamespaceNames {
 
 /// The namespaces of modules, made when first needed.
 ///
-/// A module whose only top-level definition has the namespace's own name is one with it: the type of
-/// `/um-example-cfg:example` is `Example`, not `Example.Example`.
+/// A top-level node that has the namespace's own name is one with it: the type of `/um-example-cfg:example` is
+/// `Example`, not `Example.Example`. What else the module defines nests in it, as it would in the namespace.
 final class Namespaces {
   private let names: NamespaceNames
   private let roots: Set<SchemaNode>
@@ -52,7 +52,7 @@ final class Namespaces {
       let kind = roots.contains(node) ? PlannedType.Kind.structure(node) : .passage(node)
       type = PlannedType(
         kind, sourceName: names.sourceName(module), module: module, source: source, comment: node.summary,
-        topNodes: node.children)
+        topNodes: node.children + (topNodes[module.name] ?? []).filter { $0 !== node })
       passages[node] = type
     } else {
       type = PlannedType(
@@ -82,9 +82,10 @@ final class Namespaces {
   }
 
   private func mergedNode(_ module: Module) -> SchemaNode? {
-    guard let nodes = topNodes[module.name], nodes.count == 1, let node = nodes.first else { return nil }
+    let namesakes = (topNodes[module.name] ?? []).filter { names.areSame(module, $0) }
+    guard namesakes.count == 1, let node = namesakes.first else { return nil }
     switch node.kind {
-    case .container, .list, .notification: return names.areSame(module, node) ? node : nil
+    case .container, .list, .notification: return node
     default: return nil
     }
   }

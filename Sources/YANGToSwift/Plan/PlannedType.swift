@@ -83,8 +83,14 @@ final class PlannedType {
   /// The names from the namespace inwards.
   var path: [String] { (parent?.path ?? []) + [name] }
 
-  /// The namespace that the type is in.
-  var namespace: PlannedType { parent?.namespace ?? self }
+  /// The top-level node that a namespace is one with.
+  var mergedNode: SchemaNode? {
+    guard parent == nil else { return nil }
+    switch kind {
+    case .structure(let node), .passage(let node): return node
+    default: return nil
+    }
+  }
 }
 
 /// A stored property of a structure, or a case of a choice.
