@@ -154,6 +154,40 @@ struct TunnelTests {
     await lab.takeDown()
   }
 
+  @Test(.enabled(if: CertificateLab.canBeMade, "openssl is not installed"))
+  func certificatesAndKeysGoOverTheSocketAlone() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let certificates = try CertificateLab()
+      var mappings: [IPsecMapping] = []
+      for (end, other, name, otherName) in [
+        (lab.far, lab.near, "hostb", "hosta"), (lab.near, lab.far, "hosta", "hostb"),
+      ] {
+        var configuration = try lab.configuration(end, to: other)
+        configuration.profiles[0].localIdentity = .fqdn("\(name).example.com")
+        configuration.profiles[0].matches = [.fqdn("\(otherName).example.com")]
+        configuration.profiles[0].localAuthentication = .rsaSignature
+        configuration.profiles[0].trustpoints = ["tp"]
+        configuration.profiles[0].keyring = nil
+        configuration.trustpoints = [try certificates.trustpoint("tp", name, lab.sealer)]
+        mappings.append(try await lab.load(configuration, at: end))
+        // charon's own name for the key is the one that we computed.
+        #expect(try await lab.driver(end).loaded().keys == Set(mappings.last?.desired.keys.map(\.identifier) ?? []))
+        #expect(try await lab.driver(end).converge(to: mappings[mappings.count - 1].desired).plan.isEmpty)
+      }
+      try await lab.driver(lab.near).initiate(try #require(mappings[1].desired.connections.first))
+      let session = try #require(await lab.established(lab.near), "\(lab.log(lab.near))\n\(lab.log(lab.far))")
+      #expect(session.remoteIdentity == "hostb.example.com")
+      #expect(lab.ping())
+      try await lab.driver(lab.near).converge(to: DesiredState())
+      #expect(try await lab.driver(lab.near).loaded().keys.isEmpty)
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+
   @Test func theWrongPreSharedKeyIsRefused() async throws {
     let lab = try await TunnelLab()
     do {
