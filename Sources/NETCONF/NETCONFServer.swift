@@ -27,6 +27,8 @@ public struct NETCONFConfiguration: Sendable {
 
 /// A NETCONF server over SSH (RFC 6241, RFC 6242) on a datastore and the agent's backends.
 ///
+/// Call `stop` before it is let go: its threads do not end by themselves.
+///
 /// It reads what the backends provide and calls their rpcs; configuration it changes only through the datastore.
 public final class NETCONFServer: Sendable {
   private let core: ServerCore

@@ -13,6 +13,8 @@ final class SSHChannel {
     static let unreadInput = 4 * 1024 * 1024
     /// How much of that is taken at a time.
     static let readSize = 32 * 1024
+    /// Requests that are answered, or pieces of output that are written, before the next connection has its turn.
+    static let roundsAtATime = 64
   }
 
   private(set) var channel: ssh_channel?
@@ -106,11 +108,10 @@ final class SSHChannel {
       guard unread > 0 else { return tellEnd(session) }
       let wanted = min(unread, Limit.readSize)
       // What libssh holds already is taken without looking at the socket, so that no callback runs inside.
-      let count = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+      backlog = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
         count = max(0, Int(ssh_channel_read_nonblocking(channel, buffer.baseAddress, UInt32(wanted), 0)))
       }
-      unread = count.isEmpty ? 0 : unread - count.count
-      backlog = count
+      unread = backlog.isEmpty ? 0 : unread - backlog.count
     }
     let taken = backlog.withUnsafeBytes { session.receive(UnsafeRawBufferPointer(rebasing: $0[backlogPosition...])) }
     backlogPosition += taken
@@ -127,11 +128,14 @@ final class SSHChannel {
   // MARK: Output
 
   /// Moves what can be moved in both directions. Not from inside a callback.
-  func pump(_ handle: SSHSessionHandle) {
+  /// - Returns: true when more can be moved at once, which is left for later so that others get their turn.
+  func pump(_ handle: SSHSessionHandle) -> Bool {
     var isMoving = true
-    while isMoving, !isClosedByPeer, !isClosedByUs, !handle.isOver {
+    var rounds = 0
+    while isMoving, rounds < Limit.roundsAtATime, !isClosedByPeer, !isClosedByUs, !handle.isOver {
       isMoving = feed()
       if drain(handle) { isMoving = true }
+      rounds += 1
     }
     if let session, session.isAborted {
       // Nothing of what waits matters any more; if even a close cannot go out, only the end of the connection helps.
@@ -141,6 +145,7 @@ final class SSHChannel {
     }
     if isClosedByUs, !closeIsSent { sendClose() }
     if let session, session.isFinished, outputPosition == output.count, !handle.hasUnsentOutput { finish(status: 0) }
+    return isMoving && !isClosedByPeer && !isClosedByUs
   }
 
   /// Pulls output from the session and writes it. True when some went out.

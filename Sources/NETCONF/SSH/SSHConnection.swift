@@ -56,7 +56,7 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   let loop: EventLoop
   private(set) var user = ""
   private(set) var isAuthenticated = false
-  private unowned let owner: any SSHConnectionOwner
+  private let owner: any SSHConnectionOwner
   private var handle: SSHSessionHandle?
   private var phase = Phase.login
   private var channels: [SSHChannel] = []
@@ -163,12 +163,14 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   private func pumpChannels() {
     guard let handle, !channels.isEmpty else { return }
     var hasClosed = false
+    var hasMore = false
     for channel in channels {
-      channel.pump(handle)
+      if channel.pump(handle) { hasMore = true }
       if channel.hasViolation { return end("the peer sent more than its window allows") }
       if channel.mustEndConnection { return end("a session was ended whose peer does not read") }
       if channel.isClosedByPeer { hasClosed = true }
     }
+    if hasMore { loop.execute { [self] in wake() } }
     if hasClosed {
       for channel in channels where channel.isClosedByPeer { channel.release() }
       channels.removeAll { $0.channel == nil }

@@ -7,7 +7,7 @@ import Synchronization
 @testable import NETCONF
 
 /// A directory of its own for a test, with host keys and a client's key pair; removed when it goes away.
-final class TestDirectory {
+final class TestDirectory: Sendable {
   let path: String
 
   init() throws {
@@ -28,6 +28,21 @@ final class TestDirectory {
     }
     return (file, SSHPublicKey(blob: Array(blob)))
   }
+}
+
+/// A directory with host keys that all tests use: making an RSA key takes its time. It stays until the process ends.
+enum SharedHostKeys {
+  private static let directory: TestDirectory? = try? TestDirectory()
+  static var path: String {
+    get throws {
+      guard let directory else { throw TestFailure(text: "no temporary directory") }
+      return directory.path
+    }
+  }
+  /// Removes the directory when the process ends, which no `deinit` of a static does.
+  static let removal: Void = {
+    atexit { if let path = try? SharedHostKeys.path { try? FileManager.default.removeItem(atPath: path) } }
+  }()
 }
 
 /// Runs what blocks away from the threads that asynchronous work is done on, which may be as few as there are
