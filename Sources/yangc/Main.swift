@@ -8,7 +8,8 @@ import YANG
 @main
 struct YANGCompiler: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "yangc", abstract: "Checks and shows YANG modules.", subcommands: [Check.self, ShowSwift.self])
+    commandName: "yangc", abstract: "Checks and shows YANG modules.",
+    subcommands: [Check.self, Tree.self, ShowSwift.self])
 }
 
 /// Where modules come from; shared by all commands.
@@ -60,8 +61,13 @@ struct Check: ParsableCommand {
 
   private func report(_ diagnostics: [YANGDiagnostic]) {
     for diagnostic in diagnostics where !quiet || diagnostic.severity == .error {
-      let line = Array("\(diagnostic)\n".utf8)
-      _ = write(STDERR_FILENO, line, line.count)
+      printError("\(diagnostic)")
     }
   }
+}
+
+/// A line on standard error.
+func printError(_ text: String) {
+  let line = Array("\(text)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
 }

@@ -32,6 +32,9 @@ final class Compiler {
 
   /// One draft of kind root per implemented module, by the module.
   var roots: [ObjectIdentifier: Draft] = [:]
+  var appliedAugments: [(augment: Scoped, target: Draft, nodes: [Draft])] = []
+  /// True to keep how nodes are written.
+  var keepsWritings = false
   var draftCount = 0
   /// Lowered by tests.
   var maximumNodes = YANGLimits.schemaNodes

@@ -32,7 +32,51 @@ extension Compiler {
     }
     let schema = Schema(modules: compiled, root: root, nodes: nodes, rpcs: rpcs, notifications: notifications)
     for type in types { type.schema = schema }
+    schema.augments = publishedAugments()
+    if keepsWritings { schema.writings = drafts.map { Self.writing(of: $0) } }
     return schema
+  }
+
+  private func publishedAugments() -> [Augment] {
+    var published: [ObjectIdentifier: SchemaNode] = [:]
+    for (node, draft) in zip(nodes, drafts) {
+      if let draft { published[ObjectIdentifier(draft)] = node }
+    }
+    var places: [ObjectIdentifier: Int] = [:]
+    for module in implementedModules.sorted(by: { $0.name < $1.name }) {
+      for file in [module] + module.submodules { places[ObjectIdentifier(file)] = places.count }
+    }
+    let ofOthers = appliedAugments.filter {
+      $0.augment.statement.parent?.keyword != .uses && $0.target.module !== $0.augment.scope.owner
+    }
+    let ordered = ofOthers.sorted { left, right in
+      let a = places[ObjectIdentifier(left.augment.scope)] ?? 0
+      let b = places[ObjectIdentifier(right.augment.scope)] ?? 0
+      return a != b ? a < b : left.augment.statement.offset < right.augment.statement.offset
+    }
+    return ordered.compactMap { augment, target, nodes in
+      guard let module = augment.scope.owner.compiled, let target = published[ObjectIdentifier(target)] else {
+        return nil
+      }
+      return Augment(
+        module: module, path: augment.text, target: target,
+        nodes: nodes.compactMap { published[ObjectIdentifier($0)] })
+    }
+  }
+
+  private static func writing(of draft: Draft?) -> NodeWriting {
+    guard let draft else { return NodeWriting(type: nil, isLeafref: false, features: []) }
+    let type = draft.type?.statement
+    let path = type?.text == SchemaType.Base.leafref.rawValue ? type?.argument(of: .path) : nil
+    var features: [String] = []
+    // The case of a shorthand has nothing of its own.
+    if draft.kind != .case || draft.source.statement.keyword == .case {
+      features = draft.source.statement.all(.ifFeature).map(\.text)
+    }
+    for more in draft.augment?.statement.all(.ifFeature) ?? [] where !features.contains(more.text) {
+      features.append(more.text)
+    }
+    return NodeWriting(type: path ?? type?.text, isLeafref: path != nil, features: features)
   }
 
   /// The nodes of a grouping that nothing uses, for checking only.

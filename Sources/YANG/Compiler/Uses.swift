@@ -149,6 +149,7 @@ extension Compiler {
     let when = augment.statement.first(.when).map {
       Draft.Condition(expression: Scoped(statement: $0, scope: augment.scope), context: .parent)
     }
+    appliedAugments.append((augment, target, Array(target.children[first...])))
     for child in target.children[first...] {
       child.augment = augment
       if let when { child.whens.append(when) }

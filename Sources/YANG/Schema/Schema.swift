@@ -12,6 +12,10 @@ public final class Schema: @unchecked Sendable {
   public let nodes: [SchemaNode]
   public let rpcs: [SchemaNode]
   public let notifications: [SchemaNode]
+  /// What modules add to nodes of other modules, in the order of modules and of their text.
+  public internal(set) var augments: [Augment] = []
+  /// How nodes are written, by node id; empty unless the compiler was asked to keep it.
+  public internal(set) var writings: [NodeWriting] = []
   let modulesByName: [String: Module]
   let modulesByNamespace: [String: Module]
 
@@ -49,4 +53,24 @@ public final class Schema: @unchecked Sendable {
     }
     return node
   }
+}
+
+/// An `augment` of another module's nodes (RFC 7950 section 7.17).
+public struct Augment: Sendable {
+  /// The module that has the statement.
+  public let module: Module
+  /// The target as written.
+  public let path: String
+  public let target: SchemaNode
+  /// The nodes it adds, those of a shorthand case within their case.
+  public let nodes: [SchemaNode]
+}
+
+/// Parts of a node's statement as they are written, for tools that show schemas to people.
+public struct NodeWriting: Sendable {
+  /// The argument of `type`; for a leafref that of its `path`.
+  public let type: String?
+  public let isLeafref: Bool
+  /// The `if-feature` expressions of the node, then those of the augment that brought it.
+  public let features: [String]
 }

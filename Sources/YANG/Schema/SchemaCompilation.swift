@@ -4,6 +4,9 @@
 public struct SchemaCompiler {
   private let loader: SchemaLoader
 
+  /// True to fill `Schema.writings`.
+  public var keepsWritings = false
+
   public init(_ loader: SchemaLoader) { self.loader = loader }
 
   /// - Parameters:
@@ -19,6 +22,7 @@ public struct SchemaCompiler {
     while true {
       let compiler = Compiler(modules: loader.modules, selection: features)
       compiler.log = loader.log
+      compiler.keepsWritings = keepsWritings
       let schema = compiler.compile(implementing: implementing)
       // Each round implements at least one module more, so this ends.
       if let names = implementing, !compiler.missing.isSubset(of: names) {
