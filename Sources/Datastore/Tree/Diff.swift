@@ -170,12 +170,11 @@ struct DiffWalk {
 
   private mutating func compare(_ schema: SchemaNode, _ old: [Value], _ new: [Value], in path: InstancePath) {
     if old.count == new.count, zip(old, new).allSatisfy({ $0.isSame(as: $1) }) { return }
-    let (gone, _) = Self.difference(old, new)
+    let (gone, added) = Self.difference(old, new)
     for value in gone {
       changes.append(
         Change(path: path.appending(schema, keys: [value]), kind: .deleted, old: .leaf(value), new: nil))
     }
-    let (_, added) = Self.difference(old, new)
     guard schema.isOrderedByUser else {
       for value in added {
         changes.append(

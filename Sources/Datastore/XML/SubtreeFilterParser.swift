@@ -17,6 +17,10 @@ public final class SubtreeFilterParser: XMLHandler {
   /// The most elements of one filter.
   public static let maximumElements = 10_000
 
+  /// The most elements that look for entries of a list otherwise than by all keys: each costs a look at every entry.
+  public static let maximumScans = 128
+  private var scans = 0
+
   /// One open element. A name without namespace may stand for several schema nodes.
   private struct Frame {
     var contexts: [Context]
@@ -95,10 +99,21 @@ public final class SubtreeFilterParser: XMLHandler {
         frames[frames.count - 1].contexts[index].hasSelections = true
         for context in own {
           let child = FilterChild(group: frame.hasElements ? context.group : nil)
+          if let group = child.group, context.schema.kind == .list, group.fixedKeys(of: context.schema) == nil {
+            countScan()
+          }
           frames[frames.count - 1].contexts[index].children[context.schema.id, default: []].append(child)
         }
       }
     }
+  }
+
+  private func countScan() {
+    scans += 1
+    guard scans > Self.maximumScans, failure == nil else { return }
+    failure = DatastoreError(
+      .tooBig, layer: .protocol,
+      message: "a filter has at most \(Self.maximumScans) elements that look through a list")
   }
 
   private func addMatch(_ nodes: [SchemaNode], _ text: [UInt8], to context: inout Context) {

@@ -209,6 +209,12 @@ import YANG
   @Test func tooManyFilterElements() throws {
     let many = String(repeating: "<top/>", count: SubtreeFilterParser.maximumElements + 1)
     #expect(throws: DatastoreFailure.self) { try filter(many) }
+    func looking(_ count: Int, _ content: String) -> String {
+      "<top>" + String(repeating: "<item>\(content)</item>", count: count) + "</top>"
+    }
+    #expect(throws: DatastoreFailure.self) { try filter(looking(200, "<text>x</text>")) }
+    _ = try filter(looking(100, "<text>x</text>"))
+    _ = try filter(looking(3000, "<id>1</id><text/>"))
   }
 
   // MARK: Operational data
