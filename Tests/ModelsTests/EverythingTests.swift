@@ -143,6 +143,20 @@ import YANG
     #expect(read.maybe == nil)
   }
 
+  @Test func namesThatSwiftUsesItself() throws {
+    var names = Everything.Names(layout: "l", schemaPath: "s", writer: "w", self_: "me", init_: "i", type: "t")
+    names.protocol = .allCases_
+    names._10Gig._1 = "one"
+    names.any.value = "v"
+    names.array.keyReader.x = "x"
+    names.key = [.init(listKey_: "k", keys: "ks")]
+    names.pair = [.init(keys: "k", reader: .a)]
+    let read = try roundTrip(names, "/names")
+    #expect(read == names)
+    #expect(read.key[key: "k"]?.keys == "ks")
+    #expect(read.pair[key: .init(keys: "k", reader: .a)] != nil)
+  }
+
   @Test func whatIsMandatoryMustBeThere() throws {
     let empty = InteriorNode(schema: try node(""))
     #expect {

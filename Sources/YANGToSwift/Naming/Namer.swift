@@ -105,7 +105,8 @@ struct Namer {
 
   /// Keeps off the names of types that generated code needs itself.
   private func covered(_ name: String, _ type: PlannedType) -> String {
-    ReservedNames.isReservedType(name) ? name + type.kindName : name
+    // A name that begins with a sign would be the same for a type and for the property of that type.
+    ReservedNames.isReservedType(name) || name.hasPrefix("_") ? name + type.kindName : name
   }
 
   private func sourceName(_ type: PlannedType) -> String { overrides[type.source] ?? type.sourceName }

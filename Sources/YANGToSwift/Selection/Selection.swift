@@ -49,6 +49,10 @@ struct Selector {
         report("\(path) is to be left out but the schema has no such node")
         continue
       }
+      if node.isKey {
+        report("\(path) is to be left out but is a key of its list")
+        continue
+      }
       exclusions.insert(node)
     }
     let all = Set(wanted)
