@@ -17,11 +17,14 @@ public struct ProfileConfiguration: Sendable, Hashable {
   /// The remote system that keys are shared with; nil to infer it.
   public var remoteSystem: String?
   public var settings: ProfileSettings
+  /// What the key management entity has to call this system; nil takes any name.
+  public var localSystem: String?
+  public var tls: TLSParameters
 
   public init(
     server: Endpoint? = nil, vrf: String? = nil, authentication: Authentication = .systemTrust,
     sourceInterface: SourceInterface? = nil, proxy: Endpoint? = nil, remoteSystem: String? = nil,
-    settings: ProfileSettings = .standard
+    settings: ProfileSettings = .standard, localSystem: String? = nil, tls: TLSParameters = TLSParameters()
   ) {
     self.server = server
     self.vrf = vrf
@@ -30,12 +33,16 @@ public struct ProfileConfiguration: Sendable, Hashable {
     self.proxy = proxy
     self.remoteSystem = remoteSystem
     self.settings = settings
+    self.localSystem = localSystem
+    self.tls = tls
   }
 
   /// Why the session has to begin anew when the profile changes from `old`; nil when it can go on.
   func rebuildReason(from old: ProfileConfiguration) -> RefreshReason? {
     if server != old.server { return server == nil ? .serverRemoved : .serverUpdate }
+    if localSystem != old.localSystem { return .serverUpdate }
     if vrf != old.vrf { return .vrfUpdate }
+    if tls != old.tls { return .tlsPSKUpdate }
     if authentication != old.authentication {
       return authentication == .systemTrust ? .tlsPSKRemoved : .tlsPSKUpdate
     }
@@ -122,6 +129,25 @@ public struct SourceInterface: Sendable, Hashable {
   }
 }
 
+/// What TLS is asked for beyond its credentials.
+public struct TLSParameters: Sendable, Hashable {
+  public enum Version: UInt8, Sendable, Hashable {
+    /// TLS 1.3 if the server agrees, else TLS 1.2.
+    case negotiated
+    case tls12
+    case tls13
+  }
+
+  public var version: Version
+  /// The name that the server is asked for by and has to prove; nil for the one that it is reached by.
+  public var serverName: Host?
+
+  public init(version: Version = .negotiated, serverName: Host? = nil) {
+    self.version = version
+    self.serverName = serverName
+  }
+}
+
 /// How the two ends of TLS know each other.
 public enum Authentication: Sendable, Hashable {
   /// By a pre-shared key: whoever does not prove to know it is refused, whatever certificate it shows.
@@ -181,6 +207,8 @@ public final class CertificateCredentials: Sendable, Hashable {
   public let chain: [UInt8]?
   /// The private key of our certificate, PEM.
   public let privateKey: Sealed?
+  /// When our certificate expires, in seconds since 1970; nil if there is none that can be read.
+  public let expiry: Int64?
 
   public init(authorities: [UInt8], chain: [UInt8]? = nil, privateKey: Sealed? = nil) throws(SKSConfigurationError) {
     guard !authorities.isEmpty else {
@@ -193,6 +221,7 @@ public final class CertificateCredentials: Sendable, Hashable {
     self.authorities = authorities
     self.chain = chain
     self.privateKey = privateKey
+    expiry = chain.flatMap { PEMReader.certificates(in: $0).first?.expiry }
   }
 
   public static func == (left: CertificateCredentials, right: CertificateCredentials) -> Bool {
@@ -212,7 +241,7 @@ public final class ProfileSettings: Sendable, Hashable {
   public let connectTimeout: Duration
   /// The limit of a whole request, connecting included (0.1 s to 10 min).
   public let requestTimeout: Duration
-  /// The time between two requests for the capabilities while connected (1 s to 1 day).
+  /// The time between two requests for the capabilities while connected (1 s to 1 day); zero for none.
   public let refreshInterval: Duration
   /// The back-off after the first failure; it doubles with each (10 ms to 1 h).
   public let minimumBackOff: Duration
@@ -249,7 +278,7 @@ public final class ProfileSettings: Sendable, Hashable {
     }
     try check("connect-timeout", connectTimeout, .milliseconds(100) ... .seconds(300))
     try check("request-timeout", requestTimeout, .milliseconds(100) ... .seconds(600))
-    try check("refresh-interval", refreshInterval, .seconds(1) ... .seconds(86_400))
+    if refreshInterval != .zero { try check("refresh-interval", refreshInterval, .seconds(1) ... .seconds(86_400)) }
     try check("minimum-back-off", minimumBackOff, .milliseconds(10) ... .seconds(3_600))
     try check("maximum-back-off", maximumBackOff, minimumBackOff...max(minimumBackOff, .seconds(86_400)))
     try check("key-window", keyWindow, .zero ... .seconds(600))

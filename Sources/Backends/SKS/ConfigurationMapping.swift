@@ -60,7 +60,8 @@ struct ConfigurationMapper {
       proxy: try endpoint(
         "http-proxy", ipv4: kme.httpProxy.ipv4, ipv6: kme.httpProxy.ipv6, hostname: kme.httpProxy.hostname,
         port: kme.httpProxy.port),
-      remoteSystem: kme.client.remoteSystemID, settings: try settings(of: kme.client))
+      remoteSystem: kme.client.remoteSystemID, settings: try settings(of: kme.client),
+      localSystem: kme.client.localSystemID, tls: try tls(of: kme.client.tls))
   }
 
   private func endpoint(
@@ -147,6 +148,25 @@ struct ConfigurationMapper {
     return made
   }
 
+  private func tls(
+    of tls: ProfileModel.TypeContainer.Remote.KME.Client.TLS
+  ) throws(SKSConfigurationError) -> TLSParameters {
+    let version: TLSParameters.Version =
+      switch tls.versionOrDefault {
+      case .negotiated: .negotiated
+      case .tls1_2: .tls12
+      case .tls1_3: .tls13
+      }
+    guard let name = tls.serverName else { return TLSParameters(version: version) }
+    let place = "type/remote/kme/client/tls/server-name"
+    guard name.utf8.contains(where: { $0 != UInt8(ascii: ".") }) else {
+      throw SKSConfigurationError(element: place, "the root of all names is no server's name")
+    }
+    do { return TLSParameters(version: version, serverName: try Host(hostname: name)) } catch {
+      throw SKSConfigurationError(element: place, error.description)
+    }
+  }
+
   // MARK: Settings
 
   private mutating func settings(
@@ -183,6 +203,7 @@ extension PreSharedKey.Form {
 extension PreSharedKey.Hash {
   init(_ hash: ProfileModel.TypeContainer.Remote.KME.Client.TLS.PSKHash) {
     switch hash {
+    case .automatic: self = .automatic
     case .sha256: self = .sha256
     case .sha384: self = .sha384
     }

@@ -22,7 +22,7 @@ enum ConnectionNotifications {
       return make(
         AgentdSKS.KMELost(
           profileName: profile, serverAddress: address, serverPort: port, localSystemID: localSystem,
-          reason: SKSServerOper.SKSHttpcServerRefreshReason(reason), error: detail.isEmpty ? nil : detail), schema)
+          reason: SKSServerOper.SKSHTTPCServerRefreshReason(reason), error: detail.isEmpty ? nil : detail), schema)
     }
   }
 

@@ -37,12 +37,14 @@ extension CertificateCredentials {
 }
 
 /// Reads PEM texts with OpenSSL.
-private enum PEMReader {
+enum PEMReader {
   /// Owns a certificate.
   final class Certificate {
     let pointer: OpaquePointer
     init(_ pointer: OpaquePointer) { self.pointer = pointer }
     deinit { X509_free(pointer) }
+    /// In seconds since 1970.
+    var expiry: Int64? { TLSSession.expiry(of: pointer) }
   }
 
   /// Owns a private key.

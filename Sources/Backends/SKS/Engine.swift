@@ -34,6 +34,7 @@ struct ProfileEngine: Sendable {
   /// When a request for the capabilities is due; nil while one is in flight or no server is configured.
   var pollDue: MonotonicInstant?
   var jobs: [Job] = []
+  var diagnostics = ConnectionDiagnostics()
 
   /// The server that the capabilities are of.
   private var connectedServer: Endpoint?
@@ -102,8 +103,9 @@ struct ProfileEngine: Sendable {
         dropInFlight(
           where: { $0.request.usesConfiguredRemote }, why: "the remote system was changed", effects: &effects)
       }
-      if let due = pollDue, status == .connected, new.settings.refreshInterval != before.settings.refreshInterval {
-        pollDue = min(due, now + jitter.spread(new.settings.refreshInterval, fromPercent: 90))
+      if status == .connected, new.settings.refreshInterval != before.settings.refreshInterval {
+        let next = nextRefresh(new.settings, now: now, jitter: &jitter)
+        pollDue = next.map { min(pollDue ?? $0, $0) }
       }
     }
   }
@@ -119,6 +121,7 @@ struct ProfileEngine: Sendable {
     dropInFlight(where: { _ in true }, why: detail, effects: &effects)
     leave(to: status, reason, detail: detail, effects: &effects)
     failures = 0
+    diagnostics.consecutiveFailures = 0
     triesSHA256 = false
     hasSwitchedHash = false
   }
@@ -139,6 +142,7 @@ struct ProfileEngine: Sendable {
     self.reason = reason
     capabilities = nil
     connectedServer = nil
+    diagnostics.connectedSince = nil
     if wasUsable, let lost { effects.append(.event(.lost(reason, detail: detail), lost)) }
   }
 
@@ -199,9 +203,10 @@ struct ProfileEngine: Sendable {
 
   /// Takes the result of a request.
   mutating func result(
-    transaction: UInt32, _ result: HTTPResult, configuration: ProfileConfiguration, now: MonotonicInstant,
-    jitter: inout JitterSource, effects: inout [EngineEffect]
+    transaction: UInt32, _ result: HTTPResult, tls: TLSSession? = nil, configuration: ProfileConfiguration,
+    now: MonotonicInstant, jitter: inout JitterSource, effects: inout [EngineEffect]
   ) {
+    if let tls { diagnostics.tls = tls }
     if let poll = pollInFlight, poll.transaction == transaction {
       pollInFlight = nil
       statistics.countResult(result, type: .getCapability, elapsed: now.since(poll.startedAt))
@@ -221,11 +226,17 @@ struct ProfileEngine: Sendable {
     jitter: inout JitterSource, effects: inout [EngineEffect]
   ) {
     var last = LastTransaction(number: transaction, type: .getCapability)
-    defer { statistics.lastTransaction = last }
+    defer {
+      statistics.lastTransaction = last
+      diagnostics.record(last.outcome, now: now)
+    }
     switch result {
     case .response(200, let body):
       do throws(SKIPAnswerError) {
         let answer = try SKIPAnswer.capabilities(body)
+        if let expected = configuration.localSystem, answer.localSystem != expected {
+          throw SKIPAnswerError("localSystemID is \(answer.localSystem), not \(expected) as configured")
+        }
         last.outcome = .answered(status: 200)
         connected(answer, configuration: configuration, now: now, jitter: &jitter, effects: &effects)
         return
@@ -260,8 +271,9 @@ struct ProfileEngine: Sendable {
   mutating func backOff(
     _ result: HTTPResult, configuration: ProfileConfiguration, now: MonotonicInstant, jitter: inout JitterSource
   ) {
+    diagnostics.consecutiveFailures &+= 1
     if case .failure(let failure) = result, failure.cause == .tls || failure.cause == .certificate,
-      case .psk(let key) = configuration.authentication, key.hash == .automatic
+      configuration.tls.version != .tls12, case .psk(let key) = configuration.authentication, key.hash == .automatic
     {
       triesSHA256.toggle()
       hasSwitchedHash.toggle()
@@ -291,9 +303,19 @@ struct ProfileEngine: Sendable {
     status = .connected
     capabilities = answer
     failures = 0
+    diagnostics.consecutiveFailures = 0
+    diagnostics.capabilitiesReceived = now
+    if !wasUsable { diagnostics.connectedSince = now }
     hasSwitchedHash = false
-    pollDue = now + jitter.spread(configuration.settings.refreshInterval, fromPercent: 90)
+    pollDue = nextRefresh(configuration.settings, now: now, jitter: &jitter)
     connectedServer = configuration.server
     if !wasUsable, let connection { effects.append(.event(.connected, connection)) }
+  }
+
+  /// When the capabilities are to be refreshed; nil for not at all.
+  private func nextRefresh(
+    _ settings: ProfileSettings, now: MonotonicInstant, jitter: inout JitterSource
+  ) -> MonotonicInstant? {
+    settings.refreshInterval == .zero ? nil : now + jitter.spread(settings.refreshInterval, fromPercent: 90)
   }
 }

@@ -149,7 +149,10 @@ extension ProfileEngine {
     guard case .inFlight(_, let startedAt, let request) = jobs[index].phase else { return }
     statistics.countResult(result, type: request.transactionType, elapsed: now.since(startedAt))
     var last = LastTransaction(number: transaction, type: request.transactionType)
-    defer { statistics.lastTransaction = last }
+    defer {
+      statistics.lastTransaction = last
+      diagnostics.record(last.outcome, now: now)
+    }
     let verdict: Verdict
     switch result {
     case .response(200, let body):

@@ -20,6 +20,11 @@ public struct ProfileOperationalState: Sendable, Hashable {
   /// How many consumers are registered.
   public var clientCount: UInt32
   public var statistics: ProfileStatistics
+  public var diagnostics: ConnectionDiagnostics
+  /// When the certificate that this system shows expires, in seconds since 1970.
+  public var certificateExpiry: Int64?
+  /// Who keys are shared with when a consumer names nobody; nil while the capabilities are not known.
+  var remote: RemoteSelection.Finding?
 
   init(name: String, configuration: ProfileConfiguration, engine: ProfileEngine?, clientCount: Int) {
     profileName = name
@@ -31,8 +36,10 @@ public struct ProfileOperationalState: Sendable, Hashable {
     case .psk(let key):
       authentication = .psk
       pskIdentity = key.identity
-    case .certificates, .systemTrust:
+    case .certificates(let credentials):
       authentication = configuration.server == nil ? .unknown : .certificate
+      certificateExpiry = credentials.expiry
+    case .systemTrust: authentication = configuration.server == nil ? .unknown : .certificate
     }
     self.clientCount = UInt32(clamping: clientCount)
     // A profile whose turn has not come yet is as good as new.
@@ -40,5 +47,8 @@ public struct ProfileOperationalState: Sendable, Hashable {
     reason = engine?.reason ?? (configuration.server == nil ? .unknown : .serverUpdate)
     capabilities = engine?.capabilities
     statistics = engine?.statistics ?? ProfileStatistics()
+    diagnostics = engine?.diagnostics ?? ConnectionDiagnostics()
+    diagnostics.nextAttempt = engine?.pollDue
+    remote = capabilities.map { RemoteSelection.find(configured: configuration.remoteSystem, capabilities: $0) }
   }
 }

@@ -142,14 +142,16 @@ struct ProfileTable {
   }
 
   /// Takes what became of a request. Results of profiles that are gone are dropped.
-  mutating func result(_ key: RequestKey, _ result: HTTPResult, now: MonotonicInstant, effects: inout [Effect]) {
+  mutating func result(
+    _ key: RequestKey, _ result: HTTPResult, tls: TLSSession? = nil, now: MonotonicInstant, effects: inout [Effect]
+  ) {
     let slot = Int(key.slot)
     guard slot < slots.count, slots[slot].generation == key.generation,
       let configuration = slots[slot].configuration?.value
     else { return }
     withEngine(slot, now: now, effects: &effects) { engine, jitter, output in
       engine.result(
-        transaction: key.transaction, result, configuration: configuration, now: now, jitter: &jitter,
+        transaction: key.transaction, result, tls: tls, configuration: configuration, now: now, jitter: &jitter,
         effects: &output)
     }
     // A place among the paced requests may have become free.

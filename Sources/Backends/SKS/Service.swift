@@ -262,8 +262,10 @@ final class ServiceCore: HTTPDriver.Delegate, Sendable {
 
   // MARK: The HTTP client's thread
 
-  func driver(finished key: ProfileTable.RequestKey, _ result: HTTPResult, now: MonotonicInstant) {
-    perform { table, now, effects in table.result(key, result, now: now, effects: &effects) }
+  func driver(
+    finished key: ProfileTable.RequestKey, _ result: HTTPResult, tls: TLSSession?, now: MonotonicInstant
+  ) {
+    perform { table, now, effects in table.result(key, result, tls: tls, now: now, effects: &effects) }
   }
 
   func driver(tick now: MonotonicInstant) -> MonotonicInstant? {

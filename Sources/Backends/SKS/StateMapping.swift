@@ -33,7 +33,7 @@ extension ProfileStatModel {
       maxTime: times.maximum, minTime: times.minimum, avgTime: times.average, lastTime: times.last)
     let last = counters.lastTransaction
     lastTranInfo = LastTranInfo(
-      tid: last.number, transType: SKSServerOper.SKSHttpcTransaction(last.type), status: last.clientStatus,
+      tid: last.number, transType: SKSServerOper.SKSHTTPCTransaction(last.type), status: last.clientStatus,
       statusCode: last.statusCode, statusString: last.statusText.isEmpty ? nil : last.statusText)
   }
 }
@@ -42,8 +42,8 @@ extension ProfileStatModel.RemoteProfileInfo {
   init(_ state: ProfileOperationalState) {
     self.init(
       serverAddr: state.server?.host.text, serverPort: state.server?.port, serverVRF: state.vrf,
-      serverIntf: state.sourceInterface, state: SKSServerOper.SKSHttpcServerConnectionStatus(state.status),
-      reason: SKSServerOper.SKSHttpcServerRefreshReason(state.reason))
+      serverIntf: state.sourceInterface, state: SKSServerOper.SKSHTTPCServerConnectionStatus(state.status),
+      reason: SKSServerOper.SKSHTTPCServerRefreshReason(state.reason))
     if let offered = state.capabilities {
       capability = Capability(
         entropySupported: offered.offersEntropy, keySupported: offered.offersKeys, algorithm: offered.algorithm,
@@ -74,8 +74,8 @@ extension ProfileStateModel.RemoteProfileInfo {
   init(_ state: ProfileOperationalState) {
     self.init(
       serverAddr: state.server?.host.text, serverPort: state.server?.port, serverVRF: state.vrf,
-      serverIntf: state.sourceInterface, state: SKSServerOper.SKSHttpcServerConnectionStatus(state.status),
-      reason: SKSServerOper.SKSHttpcServerRefreshReason(state.reason))
+      serverIntf: state.sourceInterface, state: SKSServerOper.SKSHTTPCServerConnectionStatus(state.status),
+      reason: SKSServerOper.SKSHTTPCServerRefreshReason(state.reason))
     if let offered = state.capabilities {
       capability = Capability(
         entropySupported: offered.offersEntropy, keySupported: offered.offersKeys, algorithm: offered.algorithm,
@@ -87,12 +87,39 @@ extension ProfileStateModel.RemoteProfileInfo {
     }
     authInfo = AuthInfo(
       pskAuth: .init(pskIdentity: state.pskIdentity), authType: SKSServerOper.SKSTLSAuth(state.authentication))
+    client = Client(state)
+  }
+}
+
+extension ProfileStateModel.RemoteProfileInfo.Client {
+  init(_ state: ProfileOperationalState) {
+    let known = state.diagnostics
+    let clock = DayClock()
+    func time(_ seconds: Int64) -> String { Event.Time(seconds: seconds, nanoseconds: 0).dateAndTime }
+    self.init(
+      connectedSince: known.connectedSince.map(clock.dateAndTime), lastError: known.lastError,
+      lastErrorTime: known.lastErrorTime.map(clock.dateAndTime), consecutiveFailures: known.consecutiveFailures,
+      nextAttempt: known.nextAttempt.map(clock.dateAndTime),
+      capabilityTime: known.capabilitiesReceived.map(clock.dateAndTime),
+      tls: TLS(
+        version: known.tls?.version, cipherSuite: known.tls?.cipherSuite,
+        serverCertificateExpiry: known.tls?.certificateExpiry.map(time),
+        clientCertificateExpiry: state.certificateExpiry.map(time)))
+    switch state.remote {
+    case .configured(let name, let pattern)?:
+      (remoteSystemID, remoteSystemSource, remoteSystemPattern) = (name, .configured, pattern)
+    case .inferred(let name)?: (remoteSystemID, remoteSystemSource, remoteSystemPattern) = (name, .inferred, name)
+    case .ambiguous?: remoteSystemSource = .ambiguous
+    case .notServed?: remoteSystemSource = .notServed
+    case RemoteSelection.Finding.none?: remoteSystemSource = .none_
+    case nil: break
+    }
   }
 }
 
 // MARK: Enumerations
 
-extension SKSServerOper.SKSHttpcServerConnectionStatus {
+extension SKSServerOper.SKSHTTPCServerConnectionStatus {
   init(_ status: ConnectionStatus) {
     switch status {
     case .unknown: self = .stateUnknown
@@ -105,7 +132,7 @@ extension SKSServerOper.SKSHttpcServerConnectionStatus {
   }
 }
 
-extension SKSServerOper.SKSHttpcServerRefreshReason {
+extension SKSServerOper.SKSHTTPCServerRefreshReason {
   init(_ reason: RefreshReason) {
     switch reason {
     case .unknown: self = .refreshUnknown
@@ -114,14 +141,14 @@ extension SKSServerOper.SKSHttpcServerRefreshReason {
     case .serverRemoved: self = .refreshServerRemoved
     case .sourceInterfaceUpdate: self = .refreshSrcInterfaceUpdate
     case .sourceInterfaceRemoved: self = .refreshSrcInterfaceRemoved
-    case .clientRegistrationFailed: self = .refreshHttpcRegistrationFailed
-    case .sendRequestFailed: self = .refreshHttpcSendReqFailed
-    case .sendRequest: self = .refreshHttpcSendReq
-    case .receiveResponseFailed: self = .refreshHttpcRecvResFailed
-    case .receiveResponse: self = .refreshHttpcRecvRes
-    case .receiveKeyResponseFailed: self = .refreshHttpcRecvKeyResFailed
-    case .clientDown: self = .refreshHttpcDown
-    case .clientUp: self = .refreshHttpcUp
+    case .clientRegistrationFailed: self = .refreshHTTPCRegistrationFailed
+    case .sendRequestFailed: self = .refreshHTTPCSendReqFailed
+    case .sendRequest: self = .refreshHTTPCSendReq
+    case .receiveResponseFailed: self = .refreshHTTPCRecvResFailed
+    case .receiveResponse: self = .refreshHTTPCRecvRes
+    case .receiveKeyResponseFailed: self = .refreshHTTPCRecvKeyResFailed
+    case .clientDown: self = .refreshHTTPCDown
+    case .clientUp: self = .refreshHTTPCUp
     case .proxyUpdate: self = .refreshProxyUpdate
     case .proxyRemoved: self = .refreshProxyRemoved
     case .tlsPSKUpdate: self = .refreshTLSPSKUpdate
@@ -130,7 +157,7 @@ extension SKSServerOper.SKSHttpcServerRefreshReason {
   }
 }
 
-extension SKSServerOper.SKSHttpcTransaction {
+extension SKSServerOper.SKSHTTPCTransaction {
   init(_ type: TransactionType) {
     switch type {
     case .unknown: self = .transactionUnknown

@@ -43,6 +43,12 @@ static inline CURLcode agentd_curl_set_ssl_context(CURL *handle, curl_ssl_ctx_ca
 static inline CURLcode agentd_curl_get_long(CURL *handle, CURLINFO info, long *value) {
   return (curl_easy_getinfo)(handle, info, value);
 }
+// OpenSSL's connection (SSL *) while the transfer has one, else NULL.
+static inline void *agentd_curl_get_ssl(CURL *handle) {
+  struct curl_tlssessioninfo *session = NULL;
+  CURLcode code = (curl_easy_getinfo)(handle, CURLINFO_TLS_SSL_PTR, &session);
+  return code || !session || session->backend != CURLSSLBACKEND_OPENSSL ? NULL : session->internals;
+}
 static inline CURLMcode agentd_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return (curl_multi_setopt)(multi, option, value);
 }

@@ -29,7 +29,9 @@ final class HTTPDriver: Sendable {
 
   /// What the driver's thread calls.
   protocol Delegate: AnyObject, Sendable {
-    func driver(finished key: ProfileTable.RequestKey, _ result: HTTPResult, now: MonotonicInstant)
+    /// `tls` is what was agreed on, if the connection was made.
+    func driver(
+      finished key: ProfileTable.RequestKey, _ result: HTTPResult, tls: TLSSession?, now: MonotonicInstant)
     /// Called at least when due; returns when it wants to be called next.
     func driver(tick now: MonotonicInstant) -> MonotonicInstant?
   }
@@ -241,7 +243,7 @@ private final class DriverLoop {
   private func start(_ order: HTTPDriver.Order) {
     let transfer: Transfer
     do { transfer = try Transfer(order, sealer: sealer) } catch {
-      delegate.driver(finished: order.key, .failure(error), now: HTTPDriver.now())
+      delegate.driver(finished: order.key, .failure(error), tls: nil, now: HTTPDriver.now())
       return
     }
     transfers[transfer.easy] = transfer
@@ -251,7 +253,7 @@ private final class DriverLoop {
       transfers[transfer.easy] = nil
       handles[order.key] = nil
       delegate.driver(
-        finished: order.key, .failure(TransportFailure(stage: .refused, cause: .other, clientCode: 2)),
+        finished: order.key, .failure(TransportFailure(stage: .refused, cause: .other, clientCode: 2)), tls: nil,
         now: HTTPDriver.now())
       return
     }
@@ -272,9 +274,9 @@ private final class DriverLoop {
         let transfer = transfers[easy]
       else { continue }
       let result = transfer.result(agentd_curl_message_result(message))
-      let key = transfer.key
+      let (key, tls) = (transfer.key, transfer.tls)
       remove(easy)
-      delegate.driver(finished: key, result, now: HTTPDriver.now())
+      delegate.driver(finished: key, result, tls: tls, now: HTTPDriver.now())
     }
     while transfers.count < HTTPDriver.maximumTransfers, let order = waiting.next() { start(order) }
   }

@@ -17,6 +17,9 @@ final class Transfer {
   private var credential: PSKCredential?
   private var blobs: [SecretBytes] = []
   private var headers: UnsafeMutablePointer<curl_slist>?
+  private var destination: UnsafeMutablePointer<curl_slist>?
+  /// What TLS agreed on; nil until the connection stands.
+  private(set) var tls: TLSSession?
   /// Whether the connection stood and the request went out: from then on the server may have processed it.
   private var wasSent = false
   private var isTooLarge = false
@@ -42,6 +45,7 @@ final class Transfer {
   deinit {
     curl_easy_cleanup(easy)
     curl_slist_free_all(headers)
+    curl_slist_free_all(destination)
   }
 
   // MARK: Options
@@ -64,7 +68,12 @@ final class Transfer {
       throw TransportFailure(stage: .refused, cause: .other, clientCode: 3)
     }
     let settings = order.configuration.settings
-    try set(CURLOPT_URL, "https://\(server.host.urlText):\(server.port)\(order.request.target)")
+    let name = order.configuration.tls.serverName ?? server.host
+    try set(CURLOPT_URL, "https://\(name.urlText):\(server.port)\(order.request.target)")
+    if name != server.host {
+      destination = curl_slist_append(nil, "::\(server.host.urlText):\(server.port)")
+      try check(agentd_curl_set_pointer(easy, CURLOPT_CONNECT_TO, destination))
+    }
     try set(CURLOPT_PATH_AS_IS, 1)
     try set(CURLOPT_PROTOCOLS_STR, "https")
     try set(CURLOPT_HTTPGET, 1)
@@ -106,7 +115,7 @@ final class Transfer {
         easy,
         { data, _, _, _, _ in
           guard let data else { return 1 }
-          Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().wasSent = true
+          Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().connectionStands()
           return 0  // CURL_PREREQFUNC_OK
         }, this))
     guard binding != nil else { return }
@@ -117,6 +126,11 @@ final class Transfer {
           guard let data, let address else { return -1 }
           return Unmanaged<Transfer>.fromOpaque(data).takeUnretainedValue().openSocket(address.pointee)
         }, this))
+  }
+
+  private func connectionStands() {
+    wasSent = true
+    tls = agentd_curl_get_ssl(easy).map { TLSSession(OpaquePointer($0)) }
   }
 
   private func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -139,7 +153,13 @@ final class Transfer {
   // MARK: TLS
 
   private func authenticate(_ order: HTTPDriver.Order, sealer: Sealer) throws(TransportFailure) {
-    try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+    let (least, most) =
+      switch order.configuration.tls.version {
+      case .negotiated: (CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_3)
+      case .tls12: (CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_2)
+      case .tls13: (CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_MAX_TLSv1_3)
+      }
+    try set(CURLOPT_SSLVERSION, Int(least) | Int(most))
     try set(CURLOPT_SSL_SESSIONID_CACHE, 0)
     try set(CURLOPT_SSL_ENABLE_ALPN, 0)
     let unusable = TransportFailure(stage: .refused, cause: .credential, clientCode: 58)

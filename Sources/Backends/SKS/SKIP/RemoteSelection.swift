@@ -17,15 +17,44 @@ enum RemoteSelection {
       }
       return remote
     }
-    var candidates: [String] = []
-    for entry in capabilities.remoteSystems
-    where RemotePattern(entry).literalName != capabilities.localSystem && !candidates.contains(entry) {
-      candidates.append(entry)
-    }
+    let candidates = candidates(capabilities)
     guard candidates.count <= 1 else { throw .ambiguousRemote(candidates: candidates) }
     guard let only = candidates.first, let name = RemotePattern(only).literalName else {
       throw .undeterminedRemote(offered: capabilities.remoteSystems)
     }
     return name
+  }
+
+  /// The different entries of the list without this system itself.
+  private static func candidates(_ capabilities: KeyServiceCapabilities) -> [String] {
+    var candidates: [String] = []
+    for entry in capabilities.remoteSystems
+    where RemotePattern(entry).literalName != capabilities.localSystem && !candidates.contains(entry) {
+      candidates.append(entry)
+    }
+    return candidates
+  }
+
+  /// Who the remote system is when a consumer names none.
+  enum Finding: Sendable, Hashable {
+    case configured(String, pattern: String)
+    case inferred(String)
+    /// There may be several.
+    case ambiguous
+    /// The configured one is not in the list.
+    case notServed
+    /// The list names only this system itself.
+    case none
+  }
+
+  static func find(configured: String?, capabilities: KeyServiceCapabilities) -> Finding {
+    if let configured {
+      let pattern = capabilities.remoteSystems.first { RemotePattern($0).matches(configured) }
+      return pattern.map { .configured(configured, pattern: $0) } ?? .notServed
+    }
+    let candidates = candidates(capabilities)
+    guard let first = candidates.first else { return .none }
+    guard candidates.count == 1, let name = RemotePattern(first).literalName else { return .ambiguous }
+    return .inferred(name)
   }
 }
