@@ -9,10 +9,12 @@ public final class DataDirectory: Sendable {
   public let path: String
   private let descriptor: Int32
 
-  /// Makes the directory (mode 0700) when it is not there, and takes the lock.
+  /// Makes the directory (mode 0700) when it is not there, and takes the lock. A directory that belongs to another user,
+  /// or is open to others, is refused.
   public init(path: String) throws(CommitLogError) {
     self.path = path
     if mkdir(path, 0o700) != 0, errno != EEXIST { throw Self.failure("make the data directory \(path)") }
+    try Self.requirePrivacy(of: path)
     let lockPath = path + "/agentd.lock"
     let descriptor = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Self.failure("open \(lockPath)") }
@@ -31,6 +33,21 @@ public final class DataDirectory: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  private static func requirePrivacy(of path: String) throws(CommitLogError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw failure("look at \(path)") }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw CommitLogError(.permission, "the data directory \(path) is not a directory")
+    }
+    guard status.st_uid == geteuid() else {
+      throw CommitLogError(.permission, "the data directory \(path) belongs to another user")
+    }
+    guard status.st_mode & 0o077 == 0 else {
+      throw CommitLogError(
+        .permission, "the data directory \(path) is open to other users: 'chmod 700 \(path)' first")
+    }
+  }
 
   /// Makes sure that names made, changed or removed in the directory survive a power loss.
   public func synchronize() throws(CommitLogError) {

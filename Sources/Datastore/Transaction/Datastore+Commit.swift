@@ -12,10 +12,10 @@ extension Datastore {
   func commitCandidate(
     _ session: SessionIdentity, _ comment: String?, _ label: String?
   ) throws -> CommitMetadata? {
-    let (old, new, isValid) = try state.withLock { state throws(DatastoreError) in
+    let (old, new) = try state.withLock { state throws(DatastoreError) in
       try state.locks.requireAccess(to: .running, by: session)
       try state.locks.requireAccess(to: .candidate, by: session)
-      return (state.running, state.candidate, state.runningIsValid)
+      return (state.running, state.candidate)
     }
     let diff = Diff(from: old, to: new)
     guard !diff.isEmpty else {
@@ -23,7 +23,7 @@ extension Datastore {
       state.withLock { $0.candidate = $0.running }
       return nil
     }
-    let errors = isValid ? validator.validate(old: old, new: new) : validator.validate(new)
+    let errors = validateCandidate()
     if !errors.isEmpty { throw DatastoreFailure(errors) }
     let changes = backends.backends.map {
       ChangeSet(subscriptions: $0.subscriptions, from: old, to: new, schema: schema)
@@ -35,6 +35,7 @@ extension Datastore {
       state.candidate = new
       state.lastCommit = metadata
       state.runningIsValid = true
+      state.validated = nil
       return state.listeners
     }
     let applied = DispatchSemaphore(value: 0)
@@ -46,6 +47,17 @@ extension Datastore {
     }
     _ = applied.wait(timeout: .now() + Self.applyPatience)
     return metadata
+  }
+
+  /// The violations of the candidate. That it was found valid is remembered as long as both trees stay what they are.
+  func validateCandidate() -> [DatastoreError] {
+    let (running, candidate, isValid, validated) = state.withLock {
+      ($0.running, $0.candidate, $0.runningIsValid, $0.validated)
+    }
+    if let validated, validated.running === running, validated.candidate === candidate { return [] }
+    let errors = isValid ? validator.validate(old: running, new: candidate) : validator.validate(candidate)
+    if errors.isEmpty { state.withLock { $0.validated = (running, candidate) } }
+    return errors
   }
 
   /// Asks every backend, also after one refused; all refusals become errors, their reasons word by word.

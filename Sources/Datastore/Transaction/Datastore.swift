@@ -25,6 +25,8 @@ public final class Datastore: Sendable {
     var lastCommit: CommitMetadata?
     /// Whether running is known to fulfil all constraints, so that what a change brings about is all there is to check.
     var runningIsValid: Bool
+    /// The candidate that was last found valid beside that running configuration.
+    var validated: (running: InteriorNode, candidate: InteriorNode)?
     var listeners: [@Sendable (CommitEvent) -> Void] = []
     var isStopped = false
   }
@@ -195,11 +197,11 @@ public final class Datastore: Sendable {
   /// Checks a whole datastore (validate, section 8.6). All violations are reported together.
   public func validate(_ store: DatastoreName, completion: @escaping Completion<Void>) {
     enqueue(completion) { [self] in
-      let (running, candidate, isValid) = state.withLock { ($0.running, $0.candidate, $0.runningIsValid) }
-      let errors =
-        store == .candidate && isValid
-        ? validator.validate(old: running, new: candidate)
-        : validator.validate(store == .running ? running : candidate)
+      let errors: [DatastoreError]
+      switch store {
+      case .running: errors = validator.validate(running)
+      case .candidate: errors = validateCandidate()
+      }
       if !errors.isEmpty { throw DatastoreFailure(errors) }
     }
   }

@@ -9,4 +9,6 @@
 #include <libxml/SAX2.h>
 #include <libxml/xmlerror.h>
 #include <libxml/xmlregexp.h>
+#include <libxml/xpath.h>
+#include <libxml/xpathInternals.h>
 #endif

@@ -11,7 +11,8 @@ final class ScratchDirectory {
   let path: String
   init() throws {
     path = NSTemporaryDirectory() + "/agentd-test-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
   }
   deinit { try? FileManager.default.removeItem(atPath: path) }
   func file(_ name: String) -> String { path + "/" + name }
@@ -119,6 +120,16 @@ final class ScratchDirectory {
       let attributes = try FileManager.default.attributesOfItem(atPath: scratch.file("data/" + name))
       #expect(attributes[.posixPermissions] as? Int == 0o600, "\(name)")
     }
+  }
+
+  @Test func refusesADirectoryThatIsOpenToOthers() throws {
+    let scratch = try ScratchDirectory()
+    chmod(scratch.path, 0o750)
+    #expect(throws: CommitLogError(.permission, "")) { try DataDirectory(path: scratch.path) }
+    chmod(scratch.path, 0o700)
+    _ = try DataDirectory(path: scratch.path)
+    try Data().write(to: URL(fileURLWithPath: scratch.file("file")))
+    #expect(throws: CommitLogError(.permission, "")) { try DataDirectory(path: scratch.file("file")) }
   }
 
   @Test func refusesFilesThatAreNotItsOwn() throws {

@@ -45,7 +45,7 @@ enum XPathAxes {
   /// The text node of a leaf that has any text.
   static func text(of node: XPathNode) -> XPathNode? {
     guard case .leaf(let value) = node.content else { return nil }
-    if case .empty = value { return nil }
+    if value.xpathText.isEmpty { return nil }
     return XPathNode(parent: node, schema: node.schema, content: .text(value))
   }
 
