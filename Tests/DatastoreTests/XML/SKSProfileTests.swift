@@ -24,11 +24,12 @@ import YANG
     func endElement() {}
   }
 
-  func edit(_ bytes: some Collection<UInt8>) throws -> Edit {
+  func edit(_ bytes: some Collection<UInt8>, stored: InteriorNode? = nil) throws -> Edit {
     let door = Door()
     let tokenizer = XMLTokenizer(handler: door)
     let parser = DataParser(
-      schema: schema.root, purpose: .edit, reader: ValueReader(schema: schema, sealer: sealer), tokenizer: tokenizer)
+      schema: schema.root, purpose: .edit, reader: ValueReader(schema: schema, sealer: sealer, stored: stored),
+      tokenizer: tokenizer)
     door.parser = parser
     try tokenizer.feed(bytes)
     try tokenizer.finish()
@@ -70,6 +71,26 @@ import YANG
     let recovered = try TreeCoder.decodeTree(stored, schema: schema, isSameSchema: false, sealer: sealer)
     #expect(recovered.content == root)
     #expect(recovered.problems.isEmpty)
+  }
+
+  @Test func privateKeysAreReadAsReferencesThatMayBeWrittenBack() throws {
+    let key = "-----BEGIN PRIVATE KEY----- not really -----END PRIVATE KEY-----"
+    let document = """
+      <config><crypto xmlns='http://cisco.com/ns/yang/Cisco-IOS-XR-um-crypto-cfg'><ca>\
+      <trustpoint><trustpoints><trustpoint>\
+      <trustpoint-name>kme</trustpoint-name>\
+      <private-key xmlns='urn:agentd:yang:agentd-crypto'>\(key)</private-key>\
+      </trustpoint></trustpoints></trustpoint></ca></crypto></config>
+      """
+    let root = try edit(document.utf8).applied(to: InteriorNode(schema: schema.root))
+    let text = String(
+      decoding: XMLWriter(encoding: XMLEncoding(schema: schema), content: root, sealer: sealer).writeAll(),
+      as: UTF8.self)
+    #expect(!text.contains("not really"))
+    #expect(text.contains(Sealer.opaquePrefix))
+    let back = "<config>\(text)</config>"
+    #expect(try edit(back.utf8, stored: root).applied(to: root) === root)
+    #expect(throws: DatastoreFailure.self) { try edit(back.utf8) }
   }
 
   @Test func errorsDoNotRepeatSecrets() throws {
