@@ -1,6 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import Datastore
+import Interfaces
 import Logging
 import Models
 import NETCONF
@@ -15,6 +16,7 @@ final class Agent: Sendable {
   let datastore: Datastore
   let users = UserDirectory()
   let state: AgentStateBackend
+  let sks: SKSBackend
   private let directory: DataDirectory
   private let logger: Logger
 
@@ -32,9 +34,12 @@ final class Agent: Sendable {
     schema = compiled.schema
     sealer = try Sealer(try MasterKey.loadOrCreate(path: directory.path + "/master.key"))
     state = AgentStateBackend()
+    let events = EventBus()
+    sks = try SKSBackend(schema: schema, sealer: sealer, events: events)
+    var backends: [any Backend] = [UsersBackend(directory: users), InterfacesBackend(), sks, state]
+    backends.append(UnservedBackend(schema: schema, besides: backends))
     datastore = try Datastore(
-      schema: schema, log: CommitLog(directory: directory), sealer: sealer,
-      backends: [UsersBackend(directory: users), state])
+      schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
     for line in datastore.startReport { logger.warning("\(line)") }
     state.asks { [datastore] in datastore.lastCommit }
   }
@@ -48,7 +53,10 @@ final class Agent: Sendable {
   }
 
   /// Finishes what was begun: no commit is taken any more, and the backends have heard of the last one.
-  func stop() { datastore.stop() }
+  func stop() {
+    datastore.stop()
+    sks.shutdown()
+  }
 
   /// Opens the NETCONF server's sockets; `start` on it begins to serve.
   func server(listening addresses: [ListenAddress]) throws -> NETCONFServer {
