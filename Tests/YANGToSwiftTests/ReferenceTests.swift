@@ -72,7 +72,8 @@ import YANG
   }
 
   private static func generate(_ folder: URL) throws -> (files: [Generator.GeneratedFile], diagnostics: [Diagnostic]) {
-    let schema = try Schema.compile(directory: folder.path).schema
+    // From memory, so that messages do not name the folder.
+    let schema = try Schema.compile(sources: try sources(folder)).schema
     return Generator(configuration: try configuration(folder), swiftModule: "References").generate(schema)
   }
 

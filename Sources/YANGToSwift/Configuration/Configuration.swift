@@ -48,6 +48,8 @@ public struct Configuration: Equatable, Sendable {
   public var namespaceRules: [NamespaceRule] = []
   /// Swift names chosen by hand, by schema path (or by module name for a namespace).
   public var names: [String: String] = [:]
+  /// Where a module's name or a path stands in the file, as `file:line:column`, for messages.
+  public var locations: [String: String] = [:]
 
   public init() {}
 

@@ -20,6 +20,9 @@ public struct ConfigurationParser {
       let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }.map(String.init)
       guard let keyword = words.first else { continue }
       let arguments = Array(words.dropFirst())
+      if let subject = arguments.first, configuration.locations[subject] == nil {
+        configuration.locations[subject] = location(line: index + 1)
+      }
       switch (keyword, arguments.count) {
       case ("module", 1): configuration.wants.append(.module(arguments[0]))
       case ("root", 1): configuration.wants.append(.subtree(arguments[0]))
@@ -42,6 +45,8 @@ public struct ConfigurationParser {
   }
 
   private mutating func report(_ message: String, line: Int) {
-    diagnostics.append(Diagnostic(location: "\(file):\(line):1", message: message))
+    diagnostics.append(Diagnostic(location: location(line: line), message: message))
   }
+
+  private func location(line: Int) -> String { "\(file):\(line):1" }
 }

@@ -58,16 +58,19 @@ struct Namer {
         }
       }
     }
-    report(types.map { ($0.name, $0.source) }, place: place)
+    report(types.map { Named(name: $0.name, source: $0.source, location: $0.node?.location) }, place: place)
   }
 
   private mutating func assign(to members: [PlannedMember], in owner: PlannedType) {
-    var names: [(name: String, source: String)] = []
+    var names: [Named] = []
     for member in members {
       member.name = told(member.node, as: .member)
-      names.append((member.name, member.node.path))
+      names.append(Named(name: member.name, source: member.node.path, location: member.node.location))
       if !member.node.defaults.isEmpty {
-        names.append((member.name + "OrDefault", "the default of " + member.node.path))
+        names.append(
+          Named(
+            name: member.name + "OrDefault", source: "the default of " + member.node.path,
+            location: member.node.location))
       }
     }
     report(names, place: owner.source)
@@ -113,17 +116,24 @@ struct Namer {
 
   private func sourceName(_ node: SchemaNode) -> String { overrides[node.path] ?? node.name }
 
-  private mutating func report(_ names: [(name: String, source: String)], place: String) {
+  /// A name that has been given, and to what.
+  private struct Named {
+    let name: String
+    let source: String
+    let location: SourceLocation?
+  }
+
+  private mutating func report(_ names: [Named], place: String) {
     var known: [String: String] = [:]
-    for (name, source) in names.sorted(by: { ($0.name, $0.source) < ($1.name, $1.source) }) {
-      if let first = known[name] {
+    for named in names.sorted(by: { ($0.name, $0.source) < ($1.name, $1.source) }) {
+      if let first = known[named.name] {
         diagnostics.append(
           Diagnostic(
-            location: nil,
-            message: "\(first) and \(source) would both be named '\(name)' in \(place); "
+            location: named.location?.description,
+            message: "\(first) and \(named.source) would both be named '\(named.name)' in \(place); "
               + "give one of them another name with 'name' in the generator configuration"))
       } else {
-        known[name] = source
+        known[named.name] = named.source
       }
     }
   }

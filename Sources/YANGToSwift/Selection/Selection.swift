@@ -31,13 +31,13 @@ struct Selector {
       switch want {
       case .module(let name):
         guard let module = schema.module(named: name) else {
-          report("module \(name) is wanted but is not among the modules")
+          report("module \(name) is wanted but is not among the modules", at: configuration.locations[name])
           continue
         }
         wanted += topNodes.filter { $0.module === module }
       case .subtree(let path):
         guard let node = node(at: path) else {
-          report("root \(path) is wanted but the schema has no such node")
+          report("root \(path) is wanted but the schema has no such node", at: configuration.locations[path])
           continue
         }
         wanted.append(node)
@@ -46,11 +46,11 @@ struct Selector {
     var exclusions: Set<SchemaNode> = []
     for path in configuration.exclusions {
       guard let node = node(at: path) else {
-        report("\(path) is to be left out but the schema has no such node")
+        report("\(path) is to be left out but the schema has no such node", at: configuration.locations[path])
         continue
       }
       if node.isKey {
-        report("\(path) is to be left out but is a key of its list")
+        report("\(path) is to be left out but is a key of its list", at: configuration.locations[path])
         continue
       }
       exclusions.insert(node)
@@ -96,7 +96,7 @@ struct Selector {
     return nil
   }
 
-  private mutating func report(_ message: String) {
-    diagnostics.append(Diagnostic(location: nil, message: message))
+  private mutating func report(_ message: String, at location: String?) {
+    diagnostics.append(Diagnostic(location: location, message: message))
   }
 }
