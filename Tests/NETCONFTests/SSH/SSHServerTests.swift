@@ -59,82 +59,96 @@ private final class EchoSession: ByteSession {
     try body(server.addresses[0].port)
   }
 
-  @Test func hostKeysAreMadeOnceAndProtected() throws {
-    let first = try HostKeys(directory: directory.path)
-    let contents = try first.files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
-    let second = try HostKeys(directory: directory.path)
-    #expect(try second.files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) } == contents)
-    for file in first.files {
-      let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
-      #expect(mode == 0o600, "\(file)")
+  @Test func hostKeysAreMadeOnceAndProtected() async throws {
+    try await onThreadOfItsOwn { [self] in
+      let first = try HostKeys(directory: directory.path)
+      let contents = try first.files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+      let second = try HostKeys(directory: directory.path)
+      #expect(try second.files.map { try Data(contentsOf: URL(fileURLWithPath: $0)) } == contents)
+      for file in first.files {
+        let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        #expect(mode == 0o600, "\(file)")
+      }
+      try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: first.files[0])
+      #expect(throws: ServerError.self) { try HostKeys(directory: directory.path) }
     }
-    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: first.files[0])
-    #expect(throws: ServerError.self) { try HostKeys(directory: directory.path) }
   }
 
   @Test(arguments: ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256"])
-  func everyHostKeyIsOffered(_ algorithm: String) throws {
-    let (file, key) = try directory.makeKey("id")
-    users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
-    try withServer { port in
-      let result = try run(
-        "/usr/bin/ssh",
-        sshOptions(port: port, key: file) + [
-          "-o", "HostKeyAlgorithms=\(algorithm)", "-s", "admin@127.0.0.1", "netconf",
-        ],
-        input: Data("hello".utf8))
-      #expect(result.status == 0 && result.output == "hello", "\(result.error)")
-    }
-  }
-
-  @Test(arguments: ["ed25519", "ecdsa", "rsa"])
-  func publicKeysOfEveryKindLogIn(_ type: String) throws {
-    let (file, key) = try directory.makeKey("id", type: type)
-    users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
-    try withServer { port in
-      let text = String(repeating: "0123456789", count: 100_000)
-      let result = try run(
-        "/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"], input: Data(text.utf8)
-      )
-      #expect(result.status == 0 && result.output == text, "\(result.error)")
-    }
-  }
-
-  @Test func strangersAreRefused() throws {
-    let (file, key) = try directory.makeKey("id")
-    let (strange, _) = try directory.makeKey("strange")
-    users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
-    try withServer { port in
-      for (user, key) in [("admin", strange), ("nobody", file)] {
-        let result = try run("/usr/bin/ssh", sshOptions(port: port, key: key) + ["-s", "\(user)@127.0.0.1", "netconf"])
-        #expect(result.status == 255 && result.error.contains("Permission denied"), "\(result.error)")
+  func everyHostKeyIsOffered(_ algorithm: String) async throws {
+    try await onThreadOfItsOwn { [self] in
+      let (file, key) = try directory.makeKey("id")
+      users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
+      try withServer { port in
+        let result = try run(
+          "/usr/bin/ssh",
+          sshOptions(port: port, key: file) + [
+            "-o", "HostKeyAlgorithms=\(algorithm)", "-s", "admin@127.0.0.1", "netconf",
+          ],
+          input: Data("hello".utf8))
+        #expect(result.status == 0 && result.output == "hello", "\(result.error)")
       }
     }
   }
 
-  @Test func onlyTheSubsystemIsServed() throws {
-    let (file, key) = try directory.makeKey("id")
-    users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
-    try withServer { port in
-      let command = try run("/usr/bin/ssh", sshOptions(port: port, key: file) + ["admin@127.0.0.1", "id"])
-      #expect(command.status == 1 && command.error.contains("NETCONF server"), "\(command)")
-      let other = try run("/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "sftp"])
-      #expect(other.status != 0 && other.output.isEmpty)
+  @Test(arguments: ["ed25519", "ecdsa", "rsa"])
+  func publicKeysOfEveryKindLogIn(_ type: String) async throws {
+    try await onThreadOfItsOwn { [self] in
+      let (file, key) = try directory.makeKey("id", type: type)
+      users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
+      try withServer { port in
+        let text = String(repeating: "0123456789", count: 100_000)
+        let result = try run(
+          "/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "netconf"],
+          input: Data(text.utf8)
+        )
+        #expect(result.status == 0 && result.output == text, "\(result.error)")
+      }
+    }
+  }
+
+  @Test func strangersAreRefused() async throws {
+    try await onThreadOfItsOwn { [self] in
+      let (file, key) = try directory.makeKey("id")
+      let (strange, _) = try directory.makeKey("strange")
+      users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
+      try withServer { port in
+        for (user, key) in [("admin", strange), ("nobody", file)] {
+          let result = try run(
+            "/usr/bin/ssh", sshOptions(port: port, key: key) + ["-s", "\(user)@127.0.0.1", "netconf"])
+          #expect(result.status == 255 && result.error.contains("Permission denied"), "\(result.error)")
+        }
+      }
+    }
+  }
+
+  @Test func onlyTheSubsystemIsServed() async throws {
+    try await onThreadOfItsOwn { [self] in
+      let (file, key) = try directory.makeKey("id")
+      users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
+      try withServer { port in
+        let command = try run("/usr/bin/ssh", sshOptions(port: port, key: file) + ["admin@127.0.0.1", "id"])
+        #expect(command.status == 1 && command.error.contains("NETCONF server"), "\(command)")
+        let other = try run("/usr/bin/ssh", sshOptions(port: port, key: file) + ["-s", "admin@127.0.0.1", "sftp"])
+        #expect(other.status != 0 && other.output.isEmpty)
+      }
     }
   }
 
   /// In both directions, with and without keys that change on the way.
   @Test(arguments: ["RekeyLimit=default", "RekeyLimit=1M"])
-  func muchArrivesWhole(_ option: String) throws {
-    let (file, key) = try directory.makeKey("id")
-    users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
-    try withServer { port in
-      let words = ["ssh"] + sshOptions(port: port, key: file) + ["-o", option, "-s", "admin@127.0.0.1", "netconf"]
-      let ssh = words.joined(separator: " ")
-      let output = try run("/bin/sh", ["-c", "printf g | \(ssh) | wc -c"])
-      #expect(output.output.contains("67108864"), "\(output.output) \(output.error)")
-      let echo = try run("/bin/sh", ["-c", "head -c 16000000 /dev/zero | tr '\\0' x | \(ssh) | wc -c"])
-      #expect(echo.output.contains("16000000"), "\(echo.output) \(echo.error)")
+  func muchArrivesWhole(_ option: String) async throws {
+    try await onThreadOfItsOwn { [self] in
+      let (file, key) = try directory.makeKey("id")
+      users.update([.init(name: "admin", authorizedKeys: [key], passwordHash: nil)])
+      try withServer { port in
+        let words = ["ssh"] + sshOptions(port: port, key: file) + ["-o", option, "-s", "admin@127.0.0.1", "netconf"]
+        let ssh = words.joined(separator: " ")
+        let output = try run("/bin/sh", ["-c", "printf g | \(ssh) | wc -c"])
+        #expect(output.output.contains("67108864"), "\(output.output) \(output.error)")
+        let echo = try run("/bin/sh", ["-c", "head -c 16000000 /dev/zero | tr '\\0' x | \(ssh) | wc -c"])
+        #expect(echo.output.contains("16000000"), "\(echo.output) \(echo.error)")
+      }
     }
   }
 
@@ -153,36 +167,40 @@ private final class EchoSession: ByteSession {
     #expect(!matches("Hello world!", "$1$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"))
   }
 
-  @Test func unauthenticatedConnectionsAreBounded() throws {
-    var connections = ConnectionLimiter.Limits()
-    connections.unauthenticatedPerSource = 3
-    var limits = SSHLimits()
-    limits.loginGraceTime = .seconds(3)
-    try withServer(limits: limits, connections: connections) { port in
-      let sockets = (0..<5).map { _ in TCPClient(port: port) }
-      // Those admitted get a banner; those refused are closed without one.
-      let greeted = sockets.map { $0.read(seconds: 2).starts(with: Array("SSH-2.0".utf8)) }
-      #expect(greeted.filter { $0 }.count == 3)
-      // The grace time frees their places.
-      let deadline = Date().addingTimeInterval(15)
-      var isAdmitted = false
-      while !isAdmitted, Date() < deadline {
-        isAdmitted = TCPClient(port: port).read(seconds: 2).starts(with: Array("SSH-2.0".utf8))
-        if !isAdmitted { Thread.sleep(forTimeInterval: 0.1) }
+  @Test func unauthenticatedConnectionsAreBounded() async throws {
+    try await onThreadOfItsOwn { [self] in
+      var connections = ConnectionLimiter.Limits()
+      connections.unauthenticatedPerSource = 3
+      var limits = SSHLimits()
+      limits.loginGraceTime = .seconds(3)
+      try withServer(limits: limits, connections: connections) { port in
+        let sockets = (0..<5).map { _ in TCPClient(port: port) }
+        // Those admitted get a banner; those refused are closed without one.
+        let greeted = sockets.map { $0.read(seconds: 2).starts(with: Array("SSH-2.0".utf8)) }
+        #expect(greeted.filter { $0 }.count == 3)
+        // The grace time frees their places.
+        let deadline = Date().addingTimeInterval(15)
+        var isAdmitted = false
+        while !isAdmitted, Date() < deadline {
+          isAdmitted = TCPClient(port: port).read(seconds: 2).starts(with: Array("SSH-2.0".utf8))
+          if !isAdmitted { Thread.sleep(forTimeInterval: 0.1) }
+        }
+        #expect(isAdmitted)
       }
-      #expect(isAdmitted)
     }
   }
 
-  @Test func garbageEndsTheConnection() throws {
-    try withServer { port in
-      for text in [
-        "GET / HTTP/1.0\r\n\r\n", "SSH-1.5-old\r\n", String(repeating: "x", count: 100_000),
-        "SSH-2.0-x\r\n" + String(repeating: "\u{1}", count: 5000),
-      ] {
-        let client = TCPClient(port: port)
-        client.write(text)
-        #expect(client.readToEnd(seconds: 5), "not closed after \(text.prefix(20))")
+  @Test func garbageEndsTheConnection() async throws {
+    try await onThreadOfItsOwn { [self] in
+      try withServer { port in
+        for text in [
+          "GET / HTTP/1.0\r\n\r\n", "SSH-1.5-old\r\n", String(repeating: "x", count: 100_000),
+          "SSH-2.0-x\r\n" + String(repeating: "\u{1}", count: 5000),
+        ] {
+          let client = TCPClient(port: port)
+          client.write(text)
+          #expect(client.readToEnd(seconds: 5), "not closed after \(text.prefix(20))")
+        }
       }
     }
   }

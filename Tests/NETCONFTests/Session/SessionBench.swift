@@ -151,7 +151,7 @@ final class BenchSession {
   }
 
   /// The next message from the server.
-  func next(seconds: Double = 10) throws -> String {
+  func next(seconds: Double = 60) throws -> String {
     let deadline = Date().addingTimeInterval(seconds)
     while messages.isEmpty {
       move()
