@@ -41,8 +41,12 @@ final class SSHChannel {
   private var output: [UInt8] = []
   private var outputPosition = 0
 
-  init(_ channel: ssh_channel) {
+  /// When the channel was opened.
+  let openedAt: EventLoop.Instant
+
+  init(_ channel: ssh_channel, now: EventLoop.Instant) {
     self.channel = channel
+    openedAt = now
     callbacks = .allocate(capacity: 1)
     callbacks.initialize(to: ssh_channel_callbacks_struct())
     callbacks.pointee.size = MemoryLayout<ssh_channel_callbacks_struct>.size

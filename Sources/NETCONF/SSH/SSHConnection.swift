@@ -32,7 +32,7 @@ public struct SSHLimits: Sendable {
   public var failureDelay: Duration = .milliseconds(500)
   /// Session channels open at once on one connection.
   public var channels = 8
-  /// A connection without a channel is closed after that time.
+  /// A connection without a channel is closed after that time, and so is a channel on which nothing is asked for.
   public var idleWithoutChannel: Duration = .seconds(10)
   /// A connection whose channels were all closed by the server is closed after that time, in which a slow peer can
   /// still read what was sent.
@@ -156,7 +156,12 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
   /// Called about once a second.
   func tick() {
     guard let handle, case .open = phase else { return }
-    for channel in channels { channel.tick(handle) }
+    for channel in channels {
+      channel.tick(handle)
+      // A channel on which nothing is asked for is as good as none.
+      let isUnused = channel.session == nil && !channel.isClosedByUs
+      if isUnused, loop.now - channel.openedAt > owner.limits.idleWithoutChannel { channel.finish(status: 1) }
+    }
     wake()
   }
 
@@ -291,7 +296,7 @@ final class SSHConnection: EventHandler, @unchecked Sendable {
     else { return request.refuse() }
     if let idleTimer { loop.cancel(timer: idleTimer) }
     idleTimer = nil
-    channels.append(SSHChannel(channel))
+    channels.append(SSHChannel(channel, now: loop.now))
   }
 
   private func serve(_ pointer: ssh_channel, _ kind: SSHRequest.ChannelRequest, _ request: SSHRequest) {

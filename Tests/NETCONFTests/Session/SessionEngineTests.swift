@@ -206,13 +206,17 @@ import Testing
   }
 
   @Test func cutAnywhereIsTheSame() throws {
-    let operations = "<get-config><source><candidate/></source></get-config>"
+    let operations = [
+      OperationTests.edit(OperationTests.profile("p1") + OperationTests.profile("a <![CDATA[]]>b")),
+      OperationTests.edit(OperationTests.profile("p\u{1F511}")),
+      OperationTests.get("candidate"), "<commit/>", OperationTests.get("running"),
+    ]
     let (_, whole) = try greeted()
-    let expected = try whole.call(operations)
+    let expected = try operations.map { try whole.call($0) }
     for size in [1, 2, 3, 7, 64] {
       let (_, session) = try greeted()
       session.pieceSize = size
-      #expect(try session.call(operations) == expected, "pieces of \(size)")
+      #expect(try operations.map { try session.call($0) } == expected, "pieces of \(size)")
     }
   }
 
