@@ -57,12 +57,12 @@ struct RecoveredConfiguration {
   /// not fit.
   private static func apply(
     _ diff: Diff, to root: InteriorNode, isForeign: Bool, _ report: inout [String]
-  ) throws(TreePatch.Mismatch) -> InteriorNode {
-    guard isForeign else { return try TreePatch.apply(diff, to: root) }
+  ) throws(DatastoreFailure) -> InteriorNode {
+    guard isForeign else { return try diff.applied(to: root) }
     var root = root
     for change in diff.changes {
-      do { root = try TreePatch.apply(Diff(changes: [change]), to: root) } catch {
-        report.append(error.description)
+      do { root = try Diff(changes: [change]).applied(to: root) } catch {
+        report.append("the change of \(change.path) does not fit the modules in force")
       }
     }
     return root

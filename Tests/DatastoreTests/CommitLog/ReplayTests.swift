@@ -39,7 +39,7 @@ import YANG
       let decoded = try TreeCoder.decodeDiff(
         TreeCoder.encode(diff), schema: fixture.schema, isSameSchema: round % 2 == 0, sealer: nil)
       #expect(decoded.problems.isEmpty, "seed \(seed), round \(round): \(decoded.problems)")
-      let patched = try TreePatch.apply(decoded.content, to: tree)
+      let patched = try decoded.content.applied(to: tree)
       #expect(patched == next, "seed \(seed), round \(round)")
       if patched != next { return }
       tree = next
