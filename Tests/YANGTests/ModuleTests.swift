@@ -219,6 +219,30 @@ import Testing
     }
   }
 
+  /// A file that is named is the one that is judged, also where the search path has another of its name.
+  @Test func namedFilesAreUsed() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("yang-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(
+      at: folder.appendingPathComponent("path"), withIntermediateDirectories: true)
+    func write(_ text: String, _ path: String) throws {
+      try Data(text.utf8).write(to: folder.appendingPathComponent(path))
+    }
+    try write("module m { namespace 'urn:m'; prefix m; include s; }", "path/m.yang")
+    try write("submodule s { belongs-to m { prefix m; } leaf good { type string; } }", "path/s.yang")
+    try write("submodule s { belongs-to m { prefix m; } leaf other { type string; } }", "s.yang")
+    try write("module t { namespace 'urn:t'; prefix t; revision 2025-01-01; leaf new { type string; } }", "path/t.yang")
+    try write("module t { namespace 'urn:t'; prefix t; revision 2020-01-01; leaf old { type string; } }", "t.yang")
+    try write("module u { namespace 'urn:u'; prefix u; import t { prefix t; } }", "path/u.yang")
+    var loader = SchemaLoader(searchPaths: [folder.appendingPathComponent("path").path])
+    #expect(loader.load(file: folder.appendingPathComponent("s.yang").path) == "m")
+    loader.load("u")
+    #expect(loader.load(file: folder.appendingPathComponent("t.yang").path) == "t")
+    let made = try SchemaCompiler(loader).compile(implementing: ["m", "t", "u"]).schema
+    #expect(made.node(at: "/m:other") != nil && made.node(at: "/m:good") == nil)
+    #expect(made.node(at: "/t:old") != nil && made.node(at: "/t:new") == nil)
+  }
+
   @Test func unreadableFolder() {
     do throws(YANGErrors) {
       _ = try Schema.compile(directory: "/does/not/exist")

@@ -19,6 +19,8 @@ final class Compiler {
   }
 
   let parsed: [ParsedModule]
+  /// Modules to implement even if they are not the latest of their name.
+  var preferred: [String: ParsedModule] = [:]
   let selection: FeatureSelection
   var log = DiagnosticLog()
 

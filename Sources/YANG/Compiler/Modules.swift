@@ -19,6 +19,7 @@ extension Compiler {
       if let known = latest[module.name], (known.revision ?? "") >= (module.revision ?? "") { continue }
       latest[module.name] = module
     }
+    latest.merge(preferred) { $1 }
     var pending: [ParsedModule] = []
     for name in (names ?? latest.keys.sorted()) {
       if let module = latest[name] { pending.append(module) }

@@ -22,6 +22,8 @@ public struct SchemaLoader {
   /// Texts given in memory, by the name of the module.
   private var sources: [String: [ParsedModule]] = [:]
   private var inProgress: [ParsedModule] = []
+  /// Modules that were asked for in a certain revision or file: of several revisions these are implemented.
+  private(set) var given: [String: ParsedModule] = [:]
 
   /// Folders to search, with all below them.
   public init(searchPaths: [String]) {
@@ -39,7 +41,10 @@ public struct SchemaLoader {
   /// Loads the module of that name: of that revision, else the latest. True when it was found.
   @discardableResult
   public mutating func load(_ name: String, revision: String? = nil) -> Bool {
-    if let module = find(name, revision: revision) { return admit(module) }
+    if let module = find(name, revision: revision) {
+      if revision != nil { given[module.name] = module }
+      return admit(module)
+    }
     log.append(
       YANGDiagnostic(
         .error, at: nil, notFound("module", name, revision), hint: suggestion(for: name)))
@@ -73,9 +78,12 @@ public struct SchemaLoader {
     let fileName = path.split(separator: "/").last.map(String.init) ?? path
     guard let module = parse(ModuleFiles.file(path: path, fileName: fileName)) else { return nil }
     if module.isSubmodule {
+      // The module shall include this very file, wherever else a submodule of that name is.
+      sources[module.name, default: []].insert(module, at: 0)
       guard let owner = module.belongsTo, load(owner) else { return nil }
       return owner
     }
+    given[module.name] = module
     admit(module)
     return module.name
   }

@@ -22,6 +22,7 @@ public struct SchemaCompiler {
     while true {
       let compiler = Compiler(modules: loader.modules, selection: features)
       compiler.log = loader.log
+      compiler.preferred = loader.given
       compiler.keepsWritings = keepsWritings
       let schema = compiler.compile(implementing: implementing)
       // Each round implements at least one module more, so this ends.

@@ -69,7 +69,7 @@ final class Automaton: Sendable {
     return end.map { accepting[Int($0)] }
   }
 
-  /// The state at the end of the text, or the dead one as soon as it is reached: whatever follows cannot bring the match
+  /// The state at the end of the text, or the dead one as soon as it is reached: what follows cannot bring the match
   /// back. Nil at an octet that is not ours to judge.
   private static func run(
     _ text: UnsafeBufferPointer<UInt8>, _ classes: UnsafeBufferPointer<UInt8>, _ table: UnsafeBufferPointer<UInt16>,
