@@ -38,6 +38,10 @@ import Testing
       if Int.random(in: 0..<4, using: &random) == 0, !text.isEmpty {
         text[Int.random(in: 0..<text.count, using: &random)] = UInt8.random(in: 1..<128, using: &random)
       }
+      if Int.random(in: 0..<4, using: &random) == 0 {
+        let more = ["é", "漢", "😀", "\u{660}", "\u{2028}", "–", "\u{A0}"][Int.random(in: 0..<7, using: &random)]
+        text.insert(contentsOf: Array(more.utf8), at: Int.random(in: 0...text.count, using: &random))
+      }
       let (ours, theirs) = text.withUnsafeBufferPointer { (automaton.matches($0), reference.matches($0)) }
       guard let ours else { continue }
       #expect(ours == theirs, "'\(String(decoding: text, as: UTF8.self))' \(text)")
@@ -74,6 +78,22 @@ import Testing
   ])
   func isLeftToTheReference(pattern: String) {
     #expect(ExpressionSyntax.parse(pattern) == nil)
+  }
+
+  @Test func beyondASCIIIsDecidedWhereItCanBe() throws {
+    func answer(_ pattern: String, _ text: String) throws -> Bool? {
+      let automaton = try #require(ExpressionSyntax.parse(pattern).flatMap(Automaton.init))
+      var text = text
+      return text.withUTF8 { automaton.matches($0) }
+    }
+    #expect(try answer("[a-z]*", "aé") == false)
+    #expect(try answer("[^:]+", "é漢😀") == true)
+    #expect(try answer("..", "é漢") == true)
+    #expect(try answer(".", "é漢") == false)
+    #expect(try answer(#"\S*"#, "日本") == true)
+    #expect(try answer(#"\w*"#, "é") == nil)
+    #expect(try answer(#"\d|a"#, "é") == nil)
+    #expect(try answer(#"a\w*"#, "é") == false, "no class is asked")
   }
 
   @Test func beyondASCIIGoesToTheReference() {

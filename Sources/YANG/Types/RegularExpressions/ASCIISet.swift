@@ -1,9 +1,14 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// A set of ASCII characters: what a character class of a regular expression means for ASCII text.
+/// What a character class of a regular expression means: which ASCII characters are in it, and what is known of the
+/// characters beyond ASCII.
 struct ASCIISet: Hashable, Sendable {
+  /// Of the characters beyond ASCII the class has none or all, or some, which takes tables of Unicode to tell.
+  enum Beyond: Sendable { case none, all, some }
+
   private var low: UInt64 = 0
   private var high: UInt64 = 0
+  private(set) var beyond = Beyond.none
 
   init() {}
 
@@ -19,6 +24,7 @@ struct ASCIISet: Hashable, Sendable {
     var set = ASCIISet()
     set.low = .max
     set.high = .max
+    set.beyond = .all
     return set
   }()
 
@@ -26,6 +32,14 @@ struct ASCIISet: Hashable, Sendable {
     var set = self
     set.low = ~low
     set.high = ~high
+    set.beyond = beyond == .none ? .all : beyond == .all ? .none : .some
+    return set
+  }
+
+  /// The same ASCII characters, and some beyond.
+  private var withSomeBeyond: ASCIISet {
+    var set = self
+    set.beyond = .some
     return set
   }
 
@@ -36,9 +50,15 @@ struct ASCIISet: Hashable, Sendable {
   mutating func formUnion(_ other: ASCIISet) {
     low |= other.low
     high |= other.high
+    if beyond == .all || other.beyond == .all {
+      beyond = .all
+    } else if other.beyond == .some {
+      beyond = .some
+    }
   }
 
-  mutating func subtract(_ other: ASCIISet) {
+  /// Takes ASCII characters out.
+  private mutating func subtract(_ other: ASCIISet) {
     low &= ~other.low
     high &= ~other.high
   }
@@ -68,12 +88,12 @@ struct ASCIISet: Hashable, Sendable {
 
   /// `\p{name}`; nil for a name that is unknown here, such as that of a block.
   static func category(_ name: String) -> ASCIISet? {
-    if let set = categories[name] { return set }
-    if emptyCategories.contains(name) { return ASCIISet() }
+    if let set = categories[name] { return set.withSomeBeyond }
+    if emptyCategories.contains(name) { return ASCIISet().withSomeBeyond }
     guard ["L", "N", "Z", "C", "P", "S"].contains(name) else { return nil }
     var set = ASCIISet()
     for (category, members) in categories where category.hasPrefix(name) { set.formUnion(members) }
-    return set
+    return set.withSomeBeyond
   }
 
   /// `\w`: everything but punctuation, separators and control characters.
@@ -100,16 +120,16 @@ struct ASCIISet: Hashable, Sendable {
   /// The class of a one-letter escape, nil for other letters.
   static func escape(_ letter: UInt8) -> ASCIISet? {
     switch letter {
-    case UInt8(ascii: "d"): digits
-    case UInt8(ascii: "D"): digits.inverted
+    case UInt8(ascii: "d"): digits.withSomeBeyond
+    case UInt8(ascii: "D"): digits.withSomeBeyond.inverted
     case UInt8(ascii: "s"): space
     case UInt8(ascii: "S"): space.inverted
-    case UInt8(ascii: "w"): word
-    case UInt8(ascii: "W"): word.inverted
-    case UInt8(ascii: "i"): nameStart
-    case UInt8(ascii: "I"): nameStart.inverted
-    case UInt8(ascii: "c"): namePart
-    case UInt8(ascii: "C"): namePart.inverted
+    case UInt8(ascii: "w"): word.withSomeBeyond
+    case UInt8(ascii: "W"): word.withSomeBeyond.inverted
+    case UInt8(ascii: "i"): nameStart.withSomeBeyond
+    case UInt8(ascii: "I"): nameStart.withSomeBeyond.inverted
+    case UInt8(ascii: "c"): namePart.withSomeBeyond
+    case UInt8(ascii: "C"): namePart.withSomeBeyond.inverted
     default: nil
     }
   }

@@ -1,6 +1,9 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// A deterministic automaton for ASCII text, made of a regular expression: one table look-up a character.
+/// A deterministic automaton made of a regular expression: one table look-up a character.
+///
+/// Characters beyond ASCII share one column of the table: to a class that has some of them but not all, such as `\w`,
+/// the automaton has no answer.
 ///
 /// Made by Thompson's construction and the subset construction, both bounded: an expression whose automaton would be
 /// large is left to libxml2.
@@ -11,9 +14,13 @@ final class Automaton: Sendable {
 
   private static let dead: UInt16 = 0
   private static let start: UInt16 = 1
+  /// Where a character beyond ASCII leads that only libxml2 can tell.
+  private static let undecided = UInt16.max
 
-  /// What stands for an octet that is no ASCII character of XML: then libxml2 decides.
+  /// The class of octets that begin no character of XML: then libxml2 decides.
   private static let foreign: UInt8 = 0xFF
+  /// The class of the octets of a character behind its first.
+  private static let continuation: UInt8 = 0xFE
 
   /// The class of each octet. Characters of one class are told apart by no part of the expression.
   private let classes: [UInt8]
@@ -26,13 +33,18 @@ final class Automaton: Sendable {
     var builder = NondeterministicAutomaton()
     guard let (first, last) = builder.add(syntax) else { return nil }
     let (classes, representatives) = builder.characterClasses()
+    let beyond = UInt8(representatives.count)
     self.classes = (0..<256).map { octet in
-      let isCharacter = octet >= 0x20 || octet == 0x09 || octet == 0x0A || octet == 0x0D
-      return octet < 0x80 && isCharacter ? classes[octet] : Self.foreign
+      switch octet {
+      case 0x09, 0x0A, 0x0D, 0x20...0x7F: classes[octet]
+      case 0x80...0xBF: Self.continuation
+      case 0xC2...0xF4: beyond
+      default: Self.foreign
+      }
     }
-    classCount = representatives.count
+    classCount = representatives.count + 1
 
-    var table = [UInt16](repeating: Self.dead, count: representatives.count)
+    var table = [UInt16](repeating: Self.dead, count: classCount)
     var accepting = [false]
     var numbers: [[Int32]: UInt16] = [[]: Self.dead]
     var pending: [[Int32]] = []
@@ -56,12 +68,18 @@ final class Automaton: Sendable {
         guard let target = number(of: next) else { return nil }
         table.append(target)
       }
+      guard let further = builder.stepBeyond(states) else {
+        table.append(Self.undecided)
+        continue
+      }
+      guard let target = number(of: builder.closure(of: further)) else { return nil }
+      table.append(target)
     }
     self.table = table
     self.accepting = accepting
   }
 
-  /// True when the whole text matches; nil when the text has characters that are not ours to judge.
+  /// True when the whole text, which must be UTF-8, matches; nil when it has characters that are not ours to judge.
   func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
     let end = classes.withUnsafeBufferPointer { classes in
       table.withUnsafeBufferPointer { table in Self.run(text, classes, table, classCount) }
@@ -78,9 +96,13 @@ final class Automaton: Sendable {
     var state = start
     for byte in text {
       let characterClass = classes[Int(byte)]
-      guard characterClass != foreign else { return nil }
+      if characterClass >= continuation {
+        guard characterClass == continuation else { return nil }
+        continue
+      }
       state = table[Int(state) * width + Int(characterClass)]
       if state == dead { break }
+      if state == undecided { return nil }
     }
     return state
   }
@@ -182,7 +204,21 @@ private struct NondeterministicAutomaton {
     return result
   }
 
-  /// Characters that every set treats alike share a class.
+  /// The states after a character beyond ASCII; nil when that takes to know which one it is.
+  func stepBeyond(_ from: [Int32]) -> [Int32]? {
+    var result: [Int32] = []
+    for state in from {
+      guard case .character(let set, let next) = states[Int(state)] else { continue }
+      switch set.beyond {
+      case .none: break
+      case .all: result.append(next)
+      case .some: return nil
+      }
+    }
+    return result
+  }
+
+  /// ASCII characters that every set treats alike share a class.
   func characterClasses() -> (classes: [UInt8], representatives: [UInt8]) {
     var sets: Set<ASCIISet> = []
     for case .character(let set, _) in states { sets.insert(set) }

@@ -1,6 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-/// The parsed form of a regular expression (XML Schema part 2, appendix F), for ASCII text.
+/// The parsed form of a regular expression (XML Schema part 2, appendix F).
 indirect enum ExpressionSyntax {
   case set(ASCIISet)
   case sequence([ExpressionSyntax])

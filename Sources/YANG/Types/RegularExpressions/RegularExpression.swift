@@ -5,7 +5,7 @@ import Synchronization
 
 /// An XML Schema regular expression (XML Schema part 2, appendix F).
 ///
-/// libxml2 is the reference. ASCII text is matched by an automaton of our own where the expression is in the part of
+/// libxml2 is the reference. Most text is matched by an automaton of our own where the expression is in the part of
 /// the language that needs no interpretation; that both agree is held by a differential test. Either is made at its
 /// first use.
 final class RegularExpression: Sendable {
