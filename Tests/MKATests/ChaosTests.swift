@@ -51,7 +51,7 @@ import Testing
       let victim = simulation.stations.indices.randomElement(using: &simulation.generator)!
       switch Int.random(in: 0..<7, using: &simulation.generator) {
       case 0: simulation.restart(victim)
-      case 1: simulation.stations[victim].isRunning.toggle()
+      case 1: simulation.setRunning(victim, !simulation.stations[victim].isRunning)
       case 2:
         for index in simulation.stations.indices {
           simulation.stations[index].group = Int.random(in: 0...1, using: &simulation.generator)

@@ -29,6 +29,7 @@ struct SimulatedSecY {
   private var usedForTransmit: Set<String> = []
   private var usedForReceive: Set<String> = []
   private(set) var violations: [String] = []
+  private var hasRefused = false
 
   init(sci: SCI) { self.sci = sci }
 
@@ -48,7 +49,11 @@ struct SimulatedSecY {
     Association(identifier: sak.identifier, key: sak.key.hex, suite: sak.cipherSuite, ssci: sak.ssci[sci])
   }
 
-  mutating func carryOut(_ command: SecYCommand) {
+  /// Commands that follow a refused one need not make sense, and are then not checked.
+  mutating func carryOut(_ command: SecYCommand, afterRefusal: Bool = false) {
+    let before = violations
+    defer { if afterRefusal || hasRefused { violations = before } }
+    hasRefused = hasRefused || afterRefusal
     switch command {
     case .configure(let new):
       let isNewSuite =

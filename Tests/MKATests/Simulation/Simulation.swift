@@ -65,6 +65,8 @@ final class Simulation {
   var generator: SeededGenerator
   var stations: [Station] = []
   var conditions = NetworkConditions.ideal
+  /// Which commands a station's SecY refuses.
+  var refusal: ((Int, SecYCommand) -> Bool)?
   var keyService = SimulatedKeyService()
   var now = Duration.zero
   private var queue = EventQueue<Happening>()
@@ -135,6 +137,12 @@ final class Simulation {
     setKeyChains(index, primary: chains.primary, fallback: chains.fallback)
   }
 
+  /// The port's process stops for a while, or goes on with what it knew; its SecY goes on all the time.
+  func setRunning(_ index: Int, _ isRunning: Bool) {
+    stations[index].isRunning = isRunning
+    if isRunning { perform(index) { kay, now in kay.handleTimeout(now: now) } }
+  }
+
   // MARK: Time
 
   func run(for time: Duration) { run(until: now + time) }
@@ -173,12 +181,17 @@ final class Simulation {
   /// Calls the engine, carries out what it wants and looks at the result.
   func perform(_ index: Int, _ call: (inout KaY, Moment) -> Void) {
     call(&stations[index].kay, moment(index))
+    var refused: [SecYCommand] = []
     for effect in stations[index].kay.takeEffects() {
       switch effect {
       case .send(let frame): send(frame, from: index)
       case .secY(let command):
-        stations[index].secY.carryOut(command)
-        check(command, at: index)
+        if refusal?(index, command) == true {
+          refused.append(command)
+        } else {
+          stations[index].secY.carryOut(command, afterRefusal: !refused.isEmpty)
+          check(command, at: index)
+        }
       case .event(let event): stations[index].events.append(event)
       case .key(let request):
         stations[index].keyRequests.append(request)
@@ -186,6 +199,9 @@ final class Simulation {
           queue.push(.answer(answer, transaction: request.transaction, to: index), at: now + keyService.delay)
         }
       }
+    }
+    for command in refused {
+      perform(index) { kay, now in kay.secYFailed(command, reason: "told so by the test", now: now) }
     }
     if stations[index].secY.status == .unprotected,
       stations[index].kay.configuration.policy.securityPolicy == .mustSecure

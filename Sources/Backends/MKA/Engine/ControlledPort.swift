@@ -78,6 +78,16 @@ struct ControlledPort: Sendable {
     return Protection(cipherSuite: newSAK.sak.cipherSuite, offset: newSAK.sak.confidentialityOffset) != protection
   }
 
+  /// Gives up the latest SAK, which cannot be used; the one before it, if there still is one, goes on.
+  mutating func discardLatest() {
+    guard latest != nil else { return }
+    latest = old
+    old = nil
+    state = latest == nil ? .change : .retire
+    controlledPortEnabled = latest != nil
+    newInformation = true
+  }
+
   /// Runs transitions until none is due.
   mutating func step(now: Duration) {
     // The longest path without rest visits each state once.

@@ -37,6 +37,8 @@ public struct KaY: Sendable {
   var isLinkUp = true
   /// A new SAK is wanted by the operator, or for packet numbers that run out.
   var rekeyWanted = false
+  /// Nothing new is asked of the SecY before, and no SAK made: the last try failed here.
+  var holdUntil: Duration?
   /// When the last SAK was made by us.
   var lastMade: Duration?
   /// The key that frames were last protected with, and under which CAK.
@@ -122,17 +124,20 @@ public struct KaY: Sendable {
   /// A frame could not be sent.
   public mutating func sendFailed() { counters.txFail &+= 1 }
 
-  /// The SecY refused a command. The port starts again with a new SAK.
+  /// The SecY refused a command. The SAK is given up, which the key server learns from our SAK use; as key server this
+  /// port tries again with another one after a life time.
   public mutating func secYFailed(_ command: SecYCommand, reason: String, now: Moment) {
     switch command {
     case .addReceiveChannel: counters.rxSCCreationFail &+= 1
     case .configure, .setPort: counters.txSCCreationFail &+= 1
     case .addReceiveAssociation: counters.rxSAInstallFail &+= 1
     case .addTransmitAssociation, .enableTransmit: counters.txSAInstallFail &+= 1
-    case .removeReceiveChannel, .removeReceiveAssociation, .raiseLowestPN, .removeTransmitAssociation: break
+    case .removeReceiveChannel, .removeReceiveAssociation, .raiseLowestPN, .removeTransmitAssociation: return
     }
     emit(.failure("the SecY refused to be programmed: \(reason)"), ckn: principal)
-    rekeyWanted = true
+    holdUntil = now.uptime + timers.life
+    secY.forget(command)
+    controlledPort.discardLatest()
     settle(now)
   }
 
@@ -167,7 +172,7 @@ public struct KaY: Sendable {
       times.append(now.uptime + min(change - now.wallClock, .seconds(30)))
     }
     if let time = rekeyTime { times.append(time) }
-    if let suspendedUntil { times.append(suspendedUntil) }
+    for case let time? in [suspendedUntil, holdUntil] { times.append(time) }
     if let deadline = ppk.nextTimeout { times.append(deadline) }
     // What was due by now has been looked at. What could not be done waits for the next hello or input.
     return times.filter { $0 > now.uptime }.min()
@@ -179,6 +184,11 @@ public struct KaY: Sendable {
 
   /// Brings everything to rest after an input.
   mutating func settle(_ now: Moment) {
+    if let time = holdUntil, now.uptime >= time {
+      holdUntil = nil
+      // Once more, should it have been this that was refused.
+      secY.status = nil
+    }
     reconcileParticipants(now)
     expire(now)
     elect(now)
@@ -244,7 +254,8 @@ public struct KaY: Sendable {
     let key = controlledPort.latest.flatMap { $0.transmits ? $0 : controlledPort.old }
     guard let key, controlledPort.controlledPortEnabled, key.transmits else {
       if let inUse {
-        emit(.sessionUnsecured("no live peer"), ckn: inUse.ckn)
+        let isAlone = !participants.contains { $0.peers.hasLive }
+        emit(.sessionUnsecured(isAlone ? "no live peer" : "the SAK was given up"), ckn: inUse.ckn)
         self.inUse = nil
         inUseSince = nil
         securedSince = nil

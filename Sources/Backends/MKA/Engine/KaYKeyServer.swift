@@ -16,6 +16,7 @@ extension KaY {
     noteAcknowledgements(index)
     guard controlledPort.acceptsNewSAK, isLinkUp, !isPlain(participants[index]) else { return }
     guard isSAKDue(index, now: now) else { return }
+    guard holdUntil == nil else { return }
     if participants[index].peers.hasPotential, let lastMade, now.uptime < lastMade + timers.life { return }
     if suspendedUntil != nil, !rekeyWanted { return }
     switch policy.keyDistribution {
@@ -25,13 +26,12 @@ extension KaY {
   }
 
   private mutating func noteAcknowledgements(_ index: Int) {
-    guard let distribution = participants[index].distribution, !distribution.isComplete else { return }
-    let live = participants[index].peers.live
-    if !live.isEmpty, live.allSatisfy({ !$0.desiresMACsec || $0.acknowledgedKey == distribution.sak.identifier }) {
-      participants[index].distribution?.isComplete = true
-      participants[index].distribution?.attempts = 0
-      if distribution.ppk != nil { ppk.succeeded() }
-    }
+    guard let distribution = participants[index].distribution, !distribution.wasComplete,
+      participants[index].isDistributionComplete
+    else { return }
+    participants[index].distribution?.wasComplete = true
+    participants[index].distribution?.attempts = 0
+    if distribution.ppk != nil { ppk.succeeded() }
   }
 
   private func isSAKDue(_ index: Int, now: Moment) -> Bool {
@@ -44,7 +44,8 @@ extension KaY {
     if participant.peers.live.contains(where: \.lostKey), now.uptime >= distribution.made + timers.life { return true }
     if distribution.ppk != nil, ppk.isRefused(distribution.sak.identifier) { return true }
     let patience = distribution.ppk == nil ? timers.life : max(timers.life, ppkPolicy?.timeout ?? timers.life)
-    return !distribution.isComplete && now.uptime >= distribution.made + patience * (1 << min(distribution.attempts, 5))
+    return !participant.isDistributionComplete
+      && now.uptime >= distribution.made + patience * (distribution.attempts > 0 ? 2 : 1)
   }
 
   /// Makes a SAK and begins to hand it out. With a key of the key service, both that and the CAK go into it.
@@ -77,6 +78,7 @@ extension KaY {
       distribute(sak, set: set, ppk: announcement, index: index, now: now)
     } catch {
       counters.sakGenerationFail &+= 1
+      holdUntil = now.uptime + timers.life
       emit(.failure(error.message), ckn: participant.ckn)
     }
   }
@@ -89,7 +91,7 @@ extension KaY {
     participants[index].distribution = Distribution(
       sak: sak, set: set, ppk: announcement,
       members: Set(participants[index].peers.live.map(\.memberIdentifier)), made: now.uptime,
-      attempts: previous.map { $0.isComplete ? 0 : $0.attempts + 1 } ?? 0)
+      attempts: participants[index].isDistributionComplete ? 0 : (previous?.attempts ?? 0) + 1)
     for place in participants[index].peers.peers.indices { participants[index].peers[place].lostKey = false }
     participants[index].counters.sakGenerated &+= 1
     controlledPort.newSAK = ControlledPort.Held(

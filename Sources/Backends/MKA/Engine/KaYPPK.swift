@@ -130,7 +130,8 @@ extension KaY {
   }
 
   private mutating func noteRefusal(_ refusal: PPKAnnouncement.Refusal, index: Int, now: Moment) {
-    guard let distribution = participants[index].distribution, distribution.ppk != nil, !distribution.isComplete,
+    guard let distribution = participants[index].distribution, distribution.ppk != nil,
+      !participants[index].isDistributionComplete,
       distribution.sak.identifier.number == refusal.number, !ppk.isRefused(distribution.sak.identifier)
     else { return }
     fail(refusal.reason == .notFound ? \.ppkIDNotFound : \.ppkIDNAK, index)

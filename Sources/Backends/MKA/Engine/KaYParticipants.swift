@@ -70,14 +70,16 @@ extension KaY {
   /// and all have had the time to follow.
   private func isWorthKeeping(_ participant: Participant, now: Moment) -> Bool {
     let chain = participant.role.isFallback ? fallbackChain : primaryChain
-    guard let key = chain?.keys.first(where: { $0.isSame(as: participant.key) }), key.isActive(at: now.wallClock) else {
-      return false
-    }
+    guard let key = chain?.keys.first(where: { $0.isSame(as: participant.key) }),
+      key.end.map({ now.wallClock < $0 }) ?? true
+    else { return false }
+    // In use it stays even before its start: a key server's clock may be ahead of ours, or ours have been set back.
     if participant.ckn == principal || participant.ckn == controlledPort.latest?.ckn
       || participant.ckn == controlledPort.old?.ckn
     {
       return true
     }
+    guard key.isActive(at: now.wallClock) else { return false }
     guard let inUse, let since = inUseSince, let successor = self.participant(inUse.ckn),
       successor.role == .primary || (participant.role.isFallback && successor.role == .fallback)
     else { return true }

@@ -117,7 +117,7 @@ extension KaY {
       message.distributedSAK = .plain
       return
     }
-    guard let distribution = participant.distribution, !distribution.isComplete,
+    guard let distribution = participant.distribution, !participant.isDistributionComplete,
       distribution.sak.identifier == controlledPort.latest?.identifier, controlledPort.latest?.receives == true,
       distribution.members == Set(participant.peers.live.map(\.memberIdentifier))
     else { return }

@@ -158,6 +158,16 @@ struct Participant: Sendable {
     return result != election
   }
 
+  /// All live peers have acknowledged what we distribute. One that comes back without it undoes that.
+  var isDistributionComplete: Bool {
+    guard let distribution else { return true }
+    let live = peers.live
+    return !live.isEmpty
+      && live.allSatisfy {
+        !$0.desiresMACsec || ($0.acknowledgedKey == distribution.sak.identifier && !$0.lostKey)
+      }
+  }
+
   /// The live peer that is the key server.
   var keyServer: Peer? {
     guard case .peer(let member) = election else { return nil }
@@ -176,8 +186,8 @@ struct Distribution: Sendable {
   /// the live peer list beside it.
   let members: Set<MemberIdentifier>
   let made: Duration
-  /// All peers have acknowledged it.
-  var isComplete = false
+  /// All peers have once acknowledged it.
+  var wasComplete = false
   /// How often the one before it was replaced for want of acknowledgement.
   var attempts = 0
 }

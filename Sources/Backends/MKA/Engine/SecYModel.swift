@@ -14,6 +14,20 @@ struct SecYModel: Sendable {
   var transmit: [AssociationNumber: SAKIdentifier] = [:]
   var enabled: SAKIdentifier?
   var lowestPN: [Slot: UInt64] = [:]
+
+  /// Takes back a command that was not carried out.
+  mutating func forget(_ command: SecYCommand) {
+    switch command {
+    case .configure: configuration = nil
+    case .setPort: break
+    case .addReceiveChannel(let sci): channels.remove(sci)
+    case .addReceiveAssociation(let sci, let sak):
+      receive[Slot(sci: sci, associationNumber: sak.associationNumber)] = nil
+    case .addTransmitAssociation(let sak): transmit[sak.associationNumber] = nil
+    case .enableTransmit: enabled = nil
+    case .removeReceiveChannel, .removeReceiveAssociation, .raiseLowestPN, .removeTransmitAssociation: break
+    }
+  }
 }
 
 extension KaY {
@@ -46,7 +60,7 @@ extension KaY {
       effects.append(.secY(.configure(configuration)))
     }
 
-    let live = principal.flatMap { participant($0) }?.peers.live.map(\.sci) ?? []
+    let live = holdUntil == nil ? principal.flatMap { participant($0) }?.peers.live.map(\.sci) ?? [] : []
     for sci in Set(receive.keys.map(\.sci)).union(live).subtracting(secY.channels).sorted() {
       secY.channels.insert(sci)
       effects.append(.secY(.addReceiveChannel(sci)))
