@@ -72,9 +72,14 @@ public struct Driver: Sendable {
 
   /// Starts a negotiation and does not wait for it: events tell how it goes.
   public func initiate(_ connection: DesiredConnection) async throws(VICIError) {
+    try await initiate(.init(connection))
+  }
+
+  /// The same, by names.
+  public func initiate(_ wanted: TunnelSession.Wanted) async throws(VICIError) {
     var message = VICIMessage()
-    message.add("ike", connection.name)
-    message.add("child", connection.childName)
+    message.add("ike", wanted.connection)
+    message.add("child", wanted.child)
     message.add("timeout", -1)
     try await client.call("initiate", message)
   }
@@ -83,6 +88,14 @@ public struct Driver: Sendable {
   public func terminate(_ name: String) async throws(VICIError) {
     var message = VICIMessage()
     message.add("ike", name)
+    message.add("timeout", -1)
+    try await client.call("terminate", message)
+  }
+
+  /// Ends one IKE SA, without waiting for the far end.
+  public func terminate(_ uniqueID: UInt32) async throws(VICIError) {
+    var message = VICIMessage()
+    message.add("ike-id", Int(uniqueID))
     message.add("timeout", -1)
     try await client.call("terminate", message)
   }

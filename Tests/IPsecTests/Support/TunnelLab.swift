@@ -2,6 +2,7 @@
 
 import Foundation
 import Secrets
+import Synchronization
 import Testing
 
 @testable import IPsec
@@ -16,6 +17,7 @@ final class TunnelLab {
     let inner: String
     let charon: Charon
     let notices: NoticeLog
+    let stream: AsyncStream<Charon.Notice>
   }
 
   private let directory = TestDirectory()
@@ -38,35 +40,52 @@ final class TunnelLab {
     far = try Self.makeEnd(directory, names[1], 2)
     for end in [near, far] {
       try #require(await end.notices.waitForReady())
-      let inner = end.inner
-      let namespace = end.namespace
-      try #require(
-        await eventually { (try? Self.ip("-n", namespace, "addr", "add", inner + "/30", "dev", "ipsec0")) != nil })
-      try Self.ip("-n", namespace, "link", "set", "ipsec0", "up")
+      try await giveInnerAddress(end)
     }
+  }
+
+  /// Sets the userspace data plane's device up, which is new with each start of charon.
+  func giveInnerAddress(_ end: End) async throws {
+    let (inner, namespace) = (end.inner, end.namespace)
+    try #require(
+      await eventually { (try? Self.ip("-n", namespace, "addr", "add", inner + "/30", "dev", "ipsec0")) != nil })
+    try Self.ip("-n", namespace, "link", "set", "ipsec0", "up")
+  }
+
+  /// A keeper of an end, which follows its charon.
+  func keeper(_ end: End, _ limits: TunnelSession.Limits = .init()) -> (TunnelKeeper, KeeperLog) {
+    let log = KeeperLog()
+    let keeper = TunnelKeeper(sealer: sealer, limits: limits) { log.append($0) }
+    Task { [stream = end.stream, charon = end.charon] in
+      for await notice in stream { await keeper.take(notice, from: charon) }
+    }
+    return (keeper, log)
   }
 
   private static func makeEnd(_ directory: TestDirectory, _ namespace: String, _ number: Int) throws -> End {
     let notices = NoticeLog()
-    let charon = try makeCharon(directory, namespace, number, notices)
+    let (charon, stream) = try makeCharon(directory, namespace, number, notices)
     return End(
-      namespace: namespace, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon, notices: notices)
+      namespace: namespace, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon, notices: notices,
+      stream: stream)
   }
 
   private static func makeCharon(
     _ directory: TestDirectory, _ namespace: String, _ number: Int, _ notices: NoticeLog
-  ) throws -> Charon {
+  ) throws -> (Charon, AsyncStream<Charon.Notice>) {
     var settings = CharonSettings(directory: directory.path + "/\(number)")
     settings.launcher = ["/usr/sbin/ip", "netns", "exec", namespace]
     settings.dataPlane = .userspace
     settings.log = .file(level: 1)
     settings.retransmissions = 2
     settings.retransmissionInterval = 1
-    let charon = try Charon(settings: settings, events: ["ike-updown", "child-updown"]) { notice in
+    let (stream, sink) = AsyncStream.makeStream(of: Charon.Notice.self)
+    let charon = try Charon(settings: settings, events: CharonEvent.names) { notice in
+      sink.yield(notice)
       if case .vici(let notice) = notice { notices.append(notice) }
     }
     try charon.start()
-    return charon
+    return (charon, stream)
   }
 
   /// Leaves the near charon running and takes it up again, as an agent that restarts.
@@ -75,9 +94,10 @@ final class TunnelLab {
     old.charon.leave()
     try #require(await eventually { old.charon.status == .stopped })
     let notices = NoticeLog()
+    let (charon, stream) = try Self.makeCharon(directory, old.namespace, 1, notices)
     near = End(
-      namespace: old.namespace, address: old.address, inner: old.inner,
-      charon: try Self.makeCharon(directory, old.namespace, 1, notices), notices: notices)
+      namespace: old.namespace, address: old.address, inner: old.inner, charon: charon, notices: notices, stream: stream
+    )
     try #require(await notices.waitForReady())
   }
 
@@ -167,6 +187,19 @@ final class TunnelLab {
     process.waitUntilExit()
     guard process.terminationStatus == 0 else { throw CharonError(.system, "ip \(words): \(text)") }
     return text
+  }
+}
+
+/// Notices of a keeper, which tests wait for.
+final class KeeperLog: Sendable {
+  private let notices = Mutex<[TunnelKeeper.Notice]>([])
+
+  func append(_ notice: TunnelKeeper.Notice) { notices.withLock { $0.append(notice) } }
+  var all: [TunnelKeeper.Notice] { notices.withLock { $0 } }
+  var upCount: Int { all.filter { if case .up = $0 { true } else { false } }.count }
+
+  func waitForUp(count: Int, atMost limit: Duration = .seconds(15)) async -> Bool {
+    await eventually(atMost: limit) { self.upCount >= count }
   }
 }
 

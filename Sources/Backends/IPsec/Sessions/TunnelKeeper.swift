@@ -1,0 +1,233 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Secrets
+
+/// Brings charon to a mapping and keeps its tunnels up: `Driver` and one `TunnelSession` for each tunnel, between the
+/// notices of a `Charon` and its commands.
+///
+/// Whenever charon comes back, or the mapping changes, charon is converged and all SAs are listed, so that what was missed
+/// does not matter; events keep the picture up to date in between. Convergence that fails is tried again after a second.
+public actor TunnelKeeper {
+  /// What becomes of a tunnel.
+  public enum Notice: Sendable, Equatable {
+    case up(tunnel: String, IKESA, QuantumResistance)
+    case down(tunnel: String, reason: String)
+    /// It came up without the PPK that it should have, which is not required.
+    case ppkFallback(tunnel: String)
+    /// charon refuses something that the tunnels need, or cannot be asked.
+    case convergenceFailed(String)
+  }
+
+  /// How a tunnel is.
+  public struct State: Sendable, Equatable {
+    public var session: IKESA?
+    public var quantumResistance: QuantumResistance
+    /// Why it is down, or why the last attempt failed.
+    public var reason: String?
+    public var failureCount: Int
+  }
+
+  private let sealer: Sealer
+  private let limits: TunnelSession.Limits
+  private let onNotice: @Sendable (Notice) -> Void
+  private var mapping: IPsecMapping?
+  private var client: VICIClient?
+  private var sessions: [String: TunnelSession] = [:]
+  private var connections: [String: DesiredConnection] = [:]
+  private var isConverging = false
+  private var needsConvergence = false
+  private var isListening = false
+  private var timer: Task<Void, Never>?
+
+  /// - Parameter onNotice: called in order; it must not wait.
+  public init(
+    sealer: Sealer, limits: TunnelSession.Limits = .init(), onNotice: @escaping @Sendable (Notice) -> Void
+  ) {
+    self.sealer = sealer
+    self.limits = limits
+    self.onNotice = onNotice
+  }
+
+  // MARK: Inputs
+
+  /// A new mapping; converges to it when charon is there.
+  public func configure(_ mapping: IPsecMapping) async {
+    self.mapping = mapping
+    connections = Dictionary(mapping.desired.connections.map { ($0.name, $0) }) { first, _ in first }
+    await converge()
+  }
+
+  /// A notice of the charon that carries the tunnels. They have to come in order.
+  public func take(_ notice: Charon.Notice, from charon: Charon) async {
+    switch notice {
+    case .status(.down): lose()
+    case .status: break
+    case .vici(.ready):
+      client = charon.client
+      await converge()
+    case .vici(.listening):
+      // What happened before was not seen: list again.
+      isListening = true
+      await converge()
+    case .vici(.down(.commands, _)): client = nil
+    case .vici(.down): isListening = false
+    case .vici(.event(let name, let message)):
+      if let event = CharonEvent(name, message) { await take(event) }
+    }
+  }
+
+  /// Stops keeping; charon and its tunnels are left as they are.
+  public func stop() {
+    timer?.cancel()
+    timer = nil
+    client = nil
+    mapping = nil
+  }
+
+  /// How the tunnels are.
+  public var states: [String: State] {
+    var states: [String: State] = [:]
+    for tunnel in mapping?.tunnels ?? [] {
+      let session = sessions[tunnel.name]
+      let current = session?.current
+      states[tunnel.name] = State(
+        session: current, quantumResistance: current.map { resistance($0) } ?? .disabled,
+        reason: tunnel.reasonDown ?? session?.lastFailure, failureCount: session?.failureCount ?? 0)
+    }
+    return states
+  }
+
+  // MARK: Convergence
+
+  private func converge() async {
+    needsConvergence = true
+    guard !isConverging else { return }
+    isConverging = true
+    defer { isConverging = false }
+    while needsConvergence, let client, let mapping {
+      needsConvergence = false
+      let driver = Driver(client: client, sealer: sealer)
+      do throws(VICIError) {
+        let failures = try await driver.converge(to: mapping.desired).failures
+        for failure in failures { onNotice(.convergenceFailed(failure.reason)) }
+        let all = try await driver.sessions()
+        guard !needsConvergence else { continue }
+        await settle(mapping, all, failed: Set(failures.map(\.step)))
+      } catch {
+        onNotice(.convergenceFailed(error.description))
+        try? await Task.sleep(for: .seconds(1))
+        // Gone meanwhile? Then its return begins anew.
+        needsConvergence = self.client != nil
+      }
+    }
+  }
+
+  private func settle(_ mapping: IPsecMapping, _ all: [IKESA], failed: Set<ReconciliationStep>) async {
+    let byTunnel = Dictionary(grouping: all) { Self.tunnel(of: $0.connection) ?? "" }
+    let names = Set(mapping.tunnels.map(\.name))
+    for tunnel in mapping.tunnels {
+      let wanted = tunnel.connections.compactMap { name -> TunnelSession.Wanted? in
+        failed.contains(.loadConnection(name)) ? nil : connections[name].map { .init($0) }
+      }
+      await update(tunnel.name) { session, now in
+        // The SAs first, so that one that is up is not begun again.
+        let known = session.resynchronize(byTunnel[tunnel.name] ?? [], now: now)
+        return known + session.configure(wanted, now: now)
+      }
+    }
+    for name in sessions.keys where !names.contains(name) { sessions[name] = nil }
+  }
+
+  /// charon has ended: its SAs are gone with it.
+  private func lose() {
+    client = nil
+    for name in sessions.keys.sorted() {
+      for case .wentDown(let reason) in sessions[name]?.charonLost(now: .now) ?? [] {
+        onNotice(.down(tunnel: name, reason: reason))
+      }
+    }
+  }
+
+  // MARK: Sessions
+
+  private func take(_ event: CharonEvent) async {
+    guard let connection = event.connection, let tunnel = Self.tunnel(of: connection), sessions[tunnel] != nil else {
+      return
+    }
+    await update(tunnel) { session, now in session.take(event, now: now) }
+  }
+
+  /// The tunnel of one of our connections: `agentd:<tunnel>:<number>`.
+  static func tunnel(of connection: String) -> String? {
+    guard connection.hasPrefix(DesiredState.prefix), let end = connection.lastIndex(of: ":") else { return nil }
+    let name = connection[..<end].dropFirst(DesiredState.prefix.count)
+    return name.isEmpty ? nil : String(name)
+  }
+
+  private func update(
+    _ tunnel: String, _ body: (inout TunnelSession, ContinuousClock.Instant) -> [TunnelSession.Effect]
+  ) async {
+    let effects = body(&sessions[tunnel, default: TunnelSession(limits: limits)], .now)
+    for effect in effects { await carryOut(effect, tunnel) }
+    setTimer()
+  }
+
+  private func carryOut(_ effect: TunnelSession.Effect, _ tunnel: String) async {
+    switch effect {
+    case .cameUp(let sa):
+      let resistance = resistance(sa)
+      onNotice(.up(tunnel: tunnel, sa, resistance))
+      if connections[sa.connection]?.ppk != nil, !sa.usesPPK { onNotice(.ppkFallback(tunnel: tunnel)) }
+    case .wentDown(let reason): onNotice(.down(tunnel: tunnel, reason: reason))
+    case .initiate(let wanted):
+      guard let client else { return }
+      do throws(VICIError) {
+        try await Driver(client: client, sealer: sealer).initiate(wanted)
+      } catch {
+        _ = sessions[tunnel]?.initiatingFailed(error.description, now: .now)
+      }
+    case .terminate(let id):
+      guard let client else { return }
+      // It may have gone by itself.
+      try? await Driver(client: client, sealer: sealer).terminate(id)
+    }
+  }
+
+  private func resistance(_ sa: IKESA) -> QuantumResistance {
+    QuantumResistance(sa, connections[sa.connection]?.ppk)
+  }
+
+  // MARK: Time
+
+  private func setTimer() {
+    timer?.cancel()
+    guard let due = sessions.values.compactMap(\.nextTimeout).min() else {
+      timer = nil
+      return
+    }
+    timer = Task { [weak self] in
+      guard (try? await Task.sleep(until: due, clock: .continuous)) != nil else { return }
+      await self?.timesUp()
+    }
+  }
+
+  private func timesUp() async {
+    let now = ContinuousClock.now
+    for name in sessions.keys.sorted() where sessions[name]?.nextTimeout.map({ $0 <= now }) == true {
+      await update(name) { session, now in session.timeout(now: now) }
+    }
+    setTimer()
+  }
+}
+
+extension CharonEvent {
+  /// The connection that it is about.
+  var connection: String? {
+    switch self {
+    case .sessionUp(let sa), .sessionDown(let sa), .childUp(let sa), .childDown(let sa), .rekeyed(_, let sa),
+      .childRekeyed(let sa, _, _):
+      sa.connection
+    case .log(let line): line.connection
+    }
+  }
+}

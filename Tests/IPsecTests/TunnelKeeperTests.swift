@@ -1,0 +1,122 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Foundation
+import Testing
+
+@testable import IPsec
+
+/// Keepers on both ends, with charons that die and configurations that change.
+@Suite(.serialized, .enabled(if: tunnelsCanBeMade, "charon, namespaces, TUN or python3 cannot be had here"))
+struct TunnelKeeperTests {
+  @Test func aTunnelComesUpByItselfAndComesBackAfterItsCharonIsKilled() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let ppk = try lab.ppk("1", "0123456789abcdef0123456789abcdef", isRequired: true)
+      let (far, farLog) = lab.keeper(lab.far)
+      var farConfiguration = try lab.configuration(lab.far, to: lab.near, ppk: ppk)
+      farConfiguration.ipsecProfiles[0].isResponderOnly = true
+      await far.configure(IPsecMapping(farConfiguration, dataPlane: .userspace))
+      let (near, nearLog) = lab.keeper(lab.near)
+      let configuration = try lab.configuration(lab.near, to: lab.far, ppk: ppk)
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      try #require(await nearLog.waitForUp(count: 1), "\(nearLog.all)\n\(lab.log(lab.near))")
+      try #require(await farLog.waitForUp(count: 1))
+      #expect(lab.ping())
+      let state = try #require(await near.states["tunnel-ip1"])
+      #expect(state.quantumResistance == .manual)
+      #expect(state.reason == nil)
+
+      // The near charon is killed: all is loaded and up again within 5 s.
+      guard case .running(let process, _) = lab.near.charon.status else {
+        Issue.record("expected a running charon, got \(lab.near.charon.status)")
+        return await lab.takeDown()
+      }
+      let killed = ContinuousClock.now
+      kill(process, SIGKILL)
+      try #require(await nearLog.waitForUp(count: 2), "\(nearLog.all)\n\(lab.log(lab.near))")
+      let back = killed.duration(to: .now)
+      #expect(back < .seconds(5), "it took \(back)")
+      #expect(nearLog.all.contains(.down(tunnel: "tunnel-ip1", reason: "charon has ended")))
+      try await lab.giveInnerAddress(lab.near)
+      // The far end drops the SA that the near one lost.
+      let farDriver = try lab.driver(lab.far)
+      #expect(await eventually { (try? await farDriver.sessions().count) == 1 }, "\(lab.log(lab.far))")
+      #expect(lab.ping(), "\(lab.log(lab.far))")
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+
+  @Test func aChangedConfigurationReplacesTheSessionWithoutLoss() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let (far, _) = lab.keeper(lab.far)
+      let (near, nearLog) = lab.keeper(lab.near)
+      var farConfiguration = try lab.configuration(lab.far, to: lab.near)
+      farConfiguration.ipsecProfiles[0].isResponderOnly = true
+      await far.configure(IPsecMapping(farConfiguration, dataPlane: .userspace))
+      var configuration = try lab.configuration(lab.near, to: lab.far)
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      try #require(await nearLog.waitForUp(count: 1), "\(nearLog.all)")
+      let first = try #require(await near.states["tunnel-ip1"]?.session)
+
+      configuration.ipsecProfiles[0].lifetime = 5000
+      configuration.profiles[0].lifetime = 5000
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      let isReplaced = await eventually {
+        let current = await near.states["tunnel-ip1"]?.session
+        return current != nil && current?.uniqueID != first.uniqueID
+      }
+      #expect(isReplaced, "\(lab.log(lab.near))")
+      let driver = try lab.driver(lab.near)
+      #expect(await eventually { (try? await driver.sessions().count) == 1 })
+      #expect(!nearLog.all.contains { if case .down = $0 { true } else { false } })
+      #expect(lab.ping())
+
+      // Without the tunnel there is no session.
+      await near.configure(IPsecMapping(IPsecConfiguration(), dataPlane: .userspace))
+      #expect(await eventually { (try? await driver.sessions().isEmpty) == true })
+      #expect(await near.states.isEmpty)
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+
+  @Test func theReasonOfAFailureIsTold() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let (far, _) = lab.keeper(lab.far)
+      let (near, nearLog) = lab.keeper(lab.near)
+      var farConfiguration = try lab.configuration(lab.far, to: lab.near, key: "one preshared key")
+      farConfiguration.ipsecProfiles[0].isResponderOnly = true
+      await far.configure(IPsecMapping(farConfiguration, dataPlane: .userspace))
+      let optional = try lab.ppk("1", "0123456789abcdef0123456789abcdef", isRequired: false)
+      var configuration = try lab.configuration(lab.near, to: lab.far, key: "another preshared key", ppk: optional)
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      let isTold = await eventually {
+        await near.states["tunnel-ip1"]?.reason == "the far end refuses our authentication"
+      }
+      #expect(isTold, "\(lab.log(lab.near))")
+      let isToldThere = await eventually {
+        await far.states["tunnel-ip1"]?.reason == "the far end has another preshared key, or another PPK"
+      }
+      #expect(isToldThere, "\(lab.log(lab.far))")
+
+      // With the right key it comes up, but without the PPK that only this end has.
+      configuration = try lab.configuration(lab.near, to: lab.far, key: "one preshared key", ppk: optional)
+      configuration.ipsecProfiles[0].lifetime = 5000
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      try #require(await nearLog.waitForUp(count: 1), "\(nearLog.all)\n\(lab.log(lab.near))")
+      #expect(nearLog.all.contains(.ppkFallback(tunnel: "tunnel-ip1")))
+      #expect(await near.states["tunnel-ip1"]?.quantumResistance == .disabled)
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+}
