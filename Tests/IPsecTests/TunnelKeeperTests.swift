@@ -86,6 +86,69 @@ struct TunnelKeeperTests {
     await lab.takeDown()
   }
 
+  @Test func rekeysAreFollowedAndDeadPeersNoticed() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let (far, _) = lab.keeper(lab.far)
+      let (near, nearLog) = lab.keeper(lab.near)
+      var farConfiguration = try lab.configuration(lab.far, to: lab.near)
+      farConfiguration.ipsecProfiles[0].isResponderOnly = true
+      await far.configure(IPsecMapping(farConfiguration, dataPlane: .userspace))
+      var configuration = try lab.configuration(lab.near, to: lab.far)
+      // Shorter than the model allows, so that the test is.
+      configuration.global.dpd = 1
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      try #require(await nearLog.waitForUp(count: 1), "\(nearLog.all)")
+      let client = try #require(lab.near.charon.client)
+      let first = try #require(await near.states["tunnel-ip1"]?.session)
+
+      var message = VICIMessage()
+      message.add("ike-id", Int(first.uniqueID))
+      try await client.call("rekey", message)
+      let isRekeyed = await eventually {
+        let current = await near.states["tunnel-ip1"]?.session
+        return current != nil && current?.initiatorSPI != first.initiatorSPI
+      }
+      #expect(isRekeyed, "\(lab.log(lab.near))")
+      let second = try #require(await near.states["tunnel-ip1"]?.session)
+      message = VICIMessage()
+      message.add("child-id", Int(try #require(second.children.first).uniqueID))
+      try await client.call("rekey", message)
+      let isChildRekeyed = await eventually {
+        let current = await near.states["tunnel-ip1"]?.session
+        return current?.children.first.map { $0.inboundSPI != second.children.first?.inboundSPI } == true
+      }
+      #expect(isChildRekeyed, "\(lab.log(lab.near))")
+      #expect(lab.ping(count: 10))
+      #expect(!nearLog.all.contains { if case .down = $0 { true } else { false } })
+
+      // What the keeper has followed is what charon has.
+      let session = try #require(await lab.established(lab.near))
+      let known = await near.states["tunnel-ip1"]?.session
+      #expect(known?.uniqueID == session.uniqueID)
+      #expect(
+        known?.children.filter(\.isInstalled).map(\.inboundSPI)
+          == session.children.filter(\.isInstalled).map(\.inboundSPI))
+
+      // The far end vanishes.
+      try TunnelLab.ip("-n", lab.far.namespace, "link", "set", "lo", "up")
+      try TunnelLab.ip("-n", lab.far.namespace, "addr", "del", "192.0.2.2/24", "dev", lab.far.link)
+      let isDown = await eventually(atMost: .seconds(20)) {
+        nearLog.all.contains { if case .down = $0 { true } else { false } }
+      }
+      #expect(isDown, "\(lab.log(lab.near))")
+      #expect(await near.states["tunnel-ip1"]?.session == nil)
+      // And is there again.
+      try TunnelLab.ip("-n", lab.far.namespace, "addr", "add", "192.0.2.2/24", "dev", lab.far.link)
+      #expect(await nearLog.waitForUp(count: 2, atMost: .seconds(30)), "\(lab.log(lab.near))")
+      #expect(await eventually { lab.ping() }, "\(lab.log(lab.far))")
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+
   @Test func theReasonOfAFailureIsTold() async throws {
     let lab = try await TunnelLab()
     do {

@@ -13,6 +13,8 @@ import Testing
 final class TunnelLab {
   struct End {
     let namespace: String
+    /// The device of the link between the two.
+    let link: String
     let address: String
     let inner: String
     let charon: Charon
@@ -36,8 +38,8 @@ final class TunnelLab {
       try Self.ip("-n", names[index], "addr", "add", "192.0.2.\(index + 1)/24", "dev", links[index])
       try Self.ip("-n", names[index], "link", "set", links[index], "up")
     }
-    near = try Self.makeEnd(directory, names[0], 1)
-    far = try Self.makeEnd(directory, names[1], 2)
+    near = try Self.makeEnd(directory, names[0], links[0], 1)
+    far = try Self.makeEnd(directory, names[1], links[1], 2)
     for end in [near, far] {
       try #require(await end.notices.waitForReady())
       try await giveInnerAddress(end)
@@ -62,11 +64,14 @@ final class TunnelLab {
     return (keeper, log)
   }
 
-  private static func makeEnd(_ directory: TestDirectory, _ namespace: String, _ number: Int) throws -> End {
+  private static func makeEnd(_ directory: TestDirectory, _ namespace: String, _ link: String, _ number: Int) throws
+    -> End
+  {
     let notices = NoticeLog()
     let (charon, stream) = try makeCharon(directory, namespace, number, notices)
     return End(
-      namespace: namespace, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon, notices: notices,
+      namespace: namespace, link: link, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon,
+      notices: notices,
       stream: stream)
   }
 
@@ -96,7 +101,8 @@ final class TunnelLab {
     let notices = NoticeLog()
     let (charon, stream) = try Self.makeCharon(directory, old.namespace, 1, notices)
     near = End(
-      namespace: old.namespace, address: old.address, inner: old.inner, charon: charon, notices: notices, stream: stream
+      namespace: old.namespace, link: old.link, address: old.address, inner: old.inner, charon: charon,
+      notices: notices, stream: stream
     )
     try #require(await notices.waitForReady())
   }
