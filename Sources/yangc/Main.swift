@@ -20,7 +20,7 @@ struct ModuleOptions: ParsableArguments {
   var paths: [String] = []
 
   @Argument(help: "Modules: file names, or names of modules in the search path.")
-  var modules: [String] = []
+  var modules: [String]
 
   /// Brings the modules in. The names of those given are the ones to implement.
   func load() -> (loader: SchemaLoader, names: [String]) {

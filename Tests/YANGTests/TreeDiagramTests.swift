@@ -17,7 +17,8 @@ import Testing
   static let base = module(
     """
     feature f; typedef name { type string; }
-    container c { presence p; list l { key "a b"; leaf a { type name; } leaf b { type int8; } leaf long-name { type m:name; } }
+    container c { presence p; list l { key "a b"; leaf a { type name; } leaf b { type int8; }
+      leaf long-name { type m:name; } }
       choice ch { case one { leaf x { type empty; if-feature f; } } leaf y { type leafref { path "/m:c/m:l/m:a"; } } }
       leaf must-be { type string; mandatory true; status deprecated; } leaf-list ll { config false; type string; }
       anydata d; action act { input { leaf i { type int8; } } } }
@@ -61,7 +62,8 @@ import Testing
   @Test func augmentsOfOtherModules() throws {
     let more =
       "module a { yang-version 1.1; namespace 'urn:a'; prefix a; import m { prefix m; }\n"
-      + "augment /m:r/m:input { leaf i { type int8; } } augment /m:c/m:l { if-feature m:f; leaf extra { type m:name; } }"
+      + "augment /m:r/m:input { leaf i { type int8; } }\n"
+      + "augment /m:c/m:l { if-feature m:f; leaf extra { type m:name; } }"
       + " augment /m:c/m:ch { leaf z { type int8; } } }"
     let expected = """
       module: a
