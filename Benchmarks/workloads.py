@@ -298,7 +298,7 @@ def main():
     parser.add_argument("--key", required=True)
     parser.add_argument("--pid", type=int, required=True, help="the server, for its memory")
     parser.add_argument("--sizes", type=lambda s: [int(n) for n in s.split(",")], default=[1000, 10000])
-    parser.add_argument("--sessions", type=lambda s: [int(k) for k in s.split(",")], default=[50, 200])
+    parser.add_argument("--sessions", type=lambda s: [int(k) for k in s.split(",") if k], default=[50, 200])
     parser.add_argument("--skip-validate", dest="validate", action="store_false")
     try:
         Bench(parser.parse_args()).run()
