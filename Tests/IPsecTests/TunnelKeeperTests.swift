@@ -149,6 +149,48 @@ struct TunnelKeeperTests {
     await lab.takeDown()
   }
 
+  @Test func aDynamicPPKIsFetchedByBothEnds() async throws {
+    let lab = try await TunnelLab()
+    do {
+      let keys = SharedKeys()
+      let (far, farLog) = lab.keeper(lab.far, source: keys)
+      let (near, nearLog) = lab.keeper(lab.near, source: keys)
+      let ppk = Keyring.PPK.dynamic(sksProfile: "Qkd", isRequired: true)
+      var farConfiguration = try lab.configuration(lab.far, to: lab.near, ppk: ppk)
+      farConfiguration.ipsecProfiles[0].isResponderOnly = true
+      farConfiguration.sksProfiles = ["Qkd"]
+      await far.configure(IPsecMapping(farConfiguration, dataPlane: .userspace))
+      let farDriver = try lab.driver(lab.far)
+      #expect(await eventually { (try? await farDriver.loaded().connections.count) == 1 })
+
+      // While the KME is down, a tunnel that requires it stays down and says why.
+      await keys.setDown(true)
+      var configuration = try lab.configuration(lab.near, to: lab.far, ppk: ppk)
+      configuration.sksProfiles = ["Qkd"]
+      await near.configure(IPsecMapping(configuration, dataPlane: .userspace))
+      let isTold = await eventually { await near.states["tunnel-ip1"]?.reason?.contains("the KME is down") == true }
+      #expect(isTold)
+      #expect(nearLog.upCount == 0)
+      await keys.setDown(false)
+      try #require(await nearLog.waitForUp(count: 1, atMost: .seconds(20)), "\(nearLog.all)\n\(lab.log(lab.near))")
+      #expect(await farLog.waitForUp(count: 1))
+      #expect(await near.states["tunnel-ip1"]?.quantumResistance == .dynamic)
+      #expect(await far.states["tunnel-ip1"]?.quantumResistance == .dynamic)
+      #expect(await keys.issued == 1, "one key is enough")
+      #expect(await keys.delivered == 1)
+      #expect(lab.ping())
+      // The keys have done their work: only the placeholder and the preshared key stay.
+      let nearDriver = try lab.driver(lab.near)
+      for driver in [nearDriver, farDriver] {
+        #expect(await eventually { (try? await driver.loaded().secrets.count) == 2 })
+      }
+    } catch {
+      await lab.takeDown()
+      throw error
+    }
+    await lab.takeDown()
+  }
+
   @Test func theReasonOfAFailureIsTold() async throws {
     let lab = try await TunnelLab()
     do {

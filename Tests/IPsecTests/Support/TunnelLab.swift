@@ -55,9 +55,9 @@ final class TunnelLab {
   }
 
   /// A keeper of an end, which follows its charon.
-  func keeper(_ end: End, _ limits: TunnelSession.Limits = .init()) -> (TunnelKeeper, KeeperLog) {
+  func keeper(_ end: End, source: (any DynamicPPKSource)? = nil) -> (TunnelKeeper, KeeperLog) {
     let log = KeeperLog()
-    let keeper = TunnelKeeper(sealer: sealer, limits: limits) { log.append($0) }
+    let keeper = TunnelKeeper(sealer: sealer, source: source) { log.append($0) }
     Task { [stream = end.stream, charon = end.charon] in
       for await notice in stream { await keeper.take(notice, from: charon) }
     }
@@ -193,6 +193,31 @@ final class TunnelLab {
     process.waitUntilExit()
     guard process.terminationStatus == 0 else { throw CharonError(.system, "ip \(words): \(text)") }
     return text
+  }
+}
+
+/// Two key providers that have the same keys: what one end gets anew, the other gets once by its ID.
+actor SharedKeys: DynamicPPKSource {
+  private var keys: [String: SecretBytes] = [:]
+  private(set) var issued = 0
+  private(set) var delivered = 0
+  var isDown = false
+
+  func setDown(_ isDown: Bool) { self.isDown = isDown }
+
+  func newPPK(profile: String) async throws -> (id: String, key: SecretBytes) {
+    guard !isDown else { throw CharonError(.system, "the KME is down") }
+    let id = String(UInt64.random(in: 0 ... .max), radix: 16) + "ABcd"
+    let key = try SecretBytes.random(count: 32)
+    keys[id] = key
+    issued += 1
+    return (id, key)
+  }
+
+  func ppk(profile: String, id: String) async throws -> SecretBytes {
+    guard !isDown, let key = keys.removeValue(forKey: id) else { throw CharonError(.system, "no such key") }
+    delivered += 1
+    return key
   }
 }
 

@@ -14,6 +14,8 @@ public actor TunnelKeeper {
     case down(tunnel: String, reason: String)
     /// It came up without the PPK that it should have, which is not required.
     case ppkFallback(tunnel: String)
+    /// The key service gave no key for the tunnel.
+    case ppkFetchFailed(tunnel: String, reason: String)
     /// charon refuses something that the tunnels need, or cannot be asked.
     case convergenceFailed(String)
   }
@@ -29,6 +31,8 @@ public actor TunnelKeeper {
 
   private let sealer: Sealer
   private let limits: TunnelSession.Limits
+  private let source: (any DynamicPPKSource)?
+  private var dynamicPPKs = DynamicPPKs()
   private let onNotice: @Sendable (Notice) -> Void
   private var mapping: IPsecMapping?
   private var client: VICIClient?
@@ -39,12 +43,16 @@ public actor TunnelKeeper {
   private var isListening = false
   private var timer: Task<Void, Never>?
 
-  /// - Parameter onNotice: called in order; it must not wait.
+  /// - Parameters:
+  ///   - source: of dynamic PPKs; without one, tunnels that require them stay down.
+  ///   - onNotice: called in order; it must not wait.
   public init(
-    sealer: Sealer, limits: TunnelSession.Limits = .init(), onNotice: @escaping @Sendable (Notice) -> Void
+    sealer: Sealer, limits: TunnelSession.Limits = .init(), source: (any DynamicPPKSource)? = nil,
+    onNotice: @escaping @Sendable (Notice) -> Void
   ) {
     self.sealer = sealer
     self.limits = limits
+    self.source = source
     self.onNotice = onNotice
   }
 
@@ -154,6 +162,11 @@ public actor TunnelKeeper {
     guard let connection = event.connection, let tunnel = Self.tunnel(of: connection), sessions[tunnel] != nil else {
       return
     }
+    if case .log(let line) = event, case .ppkMissing(let id, _) = NegotiationReport(line.message),
+      case .dynamic(let profile, _) = connections[connection]?.ppk
+    {
+      Task { await lookUp(id, profile, tunnel) }
+    }
     await update(tunnel) { session, now in session.take(event, now: now) }
   }
 
@@ -178,18 +191,94 @@ public actor TunnelKeeper {
       let resistance = resistance(sa)
       onNotice(.up(tunnel: tunnel, sa, resistance))
       if connections[sa.connection]?.ppk != nil, !sa.usesPPK { onNotice(.ppkFallback(tunnel: tunnel)) }
+      await unload(dynamicPPKs.release(tunnel))
     case .wentDown(let reason): onNotice(.down(tunnel: tunnel, reason: reason))
     case .initiate(let wanted):
-      guard let client else { return }
-      do throws(VICIError) {
-        try await Driver(client: client, sealer: sealer).initiate(wanted)
-      } catch {
-        _ = sessions[tunnel]?.initiatingFailed(error.description, now: .now)
+      if case .dynamic(let profile, let isRequired) = connections[wanted.connection]?.ppk {
+        // The key service may be slow, and events go on meanwhile.
+        Task { await initiate(wanted, tunnel, profile: profile, isRequired: isRequired) }
+      } else {
+        await initiate(wanted, tunnel)
       }
     case .terminate(let id):
       guard let client else { return }
       // It may have gone by itself.
       try? await Driver(client: client, sealer: sealer).terminate(id)
+    }
+  }
+
+  private func initiate(_ wanted: TunnelSession.Wanted, _ tunnel: String) async {
+    guard let client else { return }
+    do throws(VICIError) {
+      try await Driver(client: client, sealer: sealer).initiate(wanted)
+    } catch {
+      await update(tunnel) { session, now in session.initiatingFailed(error.description, now: now) }
+    }
+  }
+
+  // MARK: Dynamic PPKs
+
+  /// Begins a negotiation with a key of the key service.
+  private func initiate(
+    _ wanted: TunnelSession.Wanted, _ tunnel: String, profile: String, isRequired: Bool
+  ) async {
+    do {
+      let id: String
+      if let again = dynamicPPKs.idToOfferAgain(tunnel) {
+        id = again
+      } else {
+        await unload(dynamicPPKs.release(tunnel))
+        guard let source else { throw VICIError(.refused, "there is no key service") }
+        let fresh = try await source.newPPK(profile: profile)
+        try await load(fresh.id, fresh.key)
+        dynamicPPKs.offer(fresh.id, tunnel)
+        id = fresh.id
+      }
+      // The configuration, or charon, may have changed while the key was fetched.
+      guard let client, let connection = connections[wanted.connection], connection.childName == wanted.child else {
+        return
+      }
+      try await client.call("load-conn", connection.message(dynamicPPK: id))
+    } catch {
+      let reason = "no PPK from SKS profile '\(profile)': \(error)"
+      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: reason))
+      guard !isRequired else {
+        return await update(tunnel) { session, now in session.initiatingFailed(reason, now: now) }
+      }
+    }
+    await initiate(wanted, tunnel)
+  }
+
+  /// Fetches the key of an ID that the far end has named and charon did not have, for its next attempt.
+  private func lookUp(_ id: String, _ profile: String, _ tunnel: String) async {
+    guard let source, dynamicPPKs.beginLookUp(id) else { return }
+    do {
+      try await load(id, try await source.ppk(profile: profile, id: id))
+      dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
+    } catch {
+      dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)
+      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "no PPK of that ID from SKS profile '\(profile)': \(error)"))
+    }
+  }
+
+  private func load(_ id: String, _ key: SecretBytes) async throws(VICIError) {
+    if let fault = PPKIdentifier.fault(ofDynamic: id) { throw VICIError(.refused, fault) }
+    guard !key.isEmpty else { throw VICIError(.refused, "the key is empty") }
+    guard let client else { throw VICIError(.disconnected, "charon's VICI socket is not connected") }
+    var message = VICIMessage()
+    message.add("id", DynamicPPKs.secretName(id))
+    message.add("type", "ppk")
+    message.add("data", key)
+    message.add("owners", PPKIdentifier.owners(id))
+    try await client.call("load-shared", message)
+  }
+
+  private func unload(_ names: [String]) async {
+    for name in names {
+      var message = VICIMessage()
+      message.add("id", name)
+      // With charon gone, its secrets are too.
+      _ = try? await client?.call("unload-shared", message)
     }
   }
 
