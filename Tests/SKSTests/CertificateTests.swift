@@ -81,6 +81,32 @@ import Testing
     #expect(state.status == .connecting && state.statistics.responseTotal == 0)
   }
 
+  /// The name that is asked for and proven need not be the one that is connected to.
+  @Test func theServerIsProvenByTheNameThatIsAskedFor() async throws {
+    try authority.issue("server", alternativeNames: "DNS:kme.example.test")
+    let server = try server([])
+    try fixture.configure(port: server.port, try credentials(withClient: false)) {
+      $0.tls.serverName = .hostname("kme.example.test")
+    }
+    try await fixture.takeAll()
+    #expect(fixture.state?.server?.host.text == "127.0.0.1")
+    #expect((fixture.state?.diagnostics.tls?.certificateExpiry ?? 0) > 1_700_000_000)
+    try fixture.configure(port: server.port, try credentials(withClient: false)) {
+      $0.tls.serverName = .hostname("other.example.test")
+    }
+    let state = try await fixture.wait { $0.diagnostics.consecutiveFailures >= 1 }
+    #expect(state.status == .connecting && state.reason == .sendRequestFailed)
+  }
+
+  @Test(arguments: [("-tls1_2", TLSParameters.Version.tls13), ("-tls1_3", .tls12)])
+  func anotherVersionOfTLSIsNotTaken(served: String, wanted: TLSParameters.Version) async throws {
+    let server = try server([served])
+    try fixture.configure(port: server.port, try credentials(withClient: false)) { $0.tls.version = wanted }
+    let state = try await fixture.wait { $0.statistics.requestFailed >= 1 }
+    #expect(state.status == .connecting && state.diagnostics.tls == nil)
+    #expect(state.diagnostics.lastError == "the TLS handshake failed")
+  }
+
   @Test func unusableCertificatesAreTold() async throws {
     let server = try server([])
     let junk = Array("no certificate".utf8)

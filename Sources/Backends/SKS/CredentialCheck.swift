@@ -8,7 +8,10 @@ extension ProfileConfiguration {
   /// that is no key, certificates that are none, a private key that does not belong to its certificate.
   public func check(sealer: Sealer) throws(SKSConfigurationError) {
     switch authentication {
-    case .psk(let key): _ = try PSKCredential(key, hash: .sha384, sealer: sealer)
+    case .psk(let key):
+      do { _ = try PSKCredential(key, hash: .sha384, sealer: sealer) } catch {
+        throw SKSConfigurationError(element: "type/remote/kme/psk/key", error.description)
+      }
     case .certificates(let credentials): try credentials.check(sealer: sealer)
     case .systemTrust: break
     }
@@ -17,7 +20,9 @@ extension ProfileConfiguration {
 
 extension CertificateCredentials {
   fileprivate func check(sealer: Sealer) throws(SKSConfigurationError) {
-    func refusal(_ what: String) -> SKSConfigurationError { SKSConfigurationError(element: "trustpoint", what) }
+    func refusal(_ what: String) -> SKSConfigurationError {
+      SKSConfigurationError(element: "type/remote/kme/client/trustpoint", what)
+    }
     guard PEMReader.certificates(in: authorities).count > 0 else {
       throw refusal("the trustpoint's authorities hold no certificate in PEM form")
     }

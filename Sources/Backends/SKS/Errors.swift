@@ -2,7 +2,7 @@
 
 /// Why the configuration of a profile cannot be used. The description is a sentence for the operator.
 public struct SKSConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The part of the profile, as the model names it (for example `kme/server/hostname`).
+  /// The part of the profile, as the model names it (for example `type/remote/kme/server/hostname`).
   public let element: String
   public let description: String
 

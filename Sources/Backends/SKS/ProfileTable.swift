@@ -53,6 +53,7 @@ struct ProfileTable {
   /// Sets the bounds for the requests for capabilities that begin from now on.
   mutating func setLimits(_ limits: Pacer.Limits) { pacer.limits = limits }
 
+  var limits: Pacer.Limits { pacer.limits }
   var count: Int { slotsByName.count }
   var names: [String] { Array(slotsByName.keys) }
   func contains(_ profile: String) -> Bool { slotsByName[profile] != nil }

@@ -58,6 +58,9 @@ public final class SKSService: KeyService, Sendable {
     }
   }
 
+  /// The bounds in force.
+  var limits: Pacer.Limits { core.read { $0.limits } }
+
   /// Adds, changes and (with nil) removes profiles. What did not change is left alone.
   public func configure(_ changes: [(name: String, configuration: ProfileConfiguration?)]) {
     core.perform { table, now, effects in

@@ -75,9 +75,14 @@ final class BackendFixture: Sendable {
       schema: productSchema)
   }
 
-  /// The refusals of a change, each as its path and reason.
+  /// The refusals of a change, each as its path (names, and keys in brackets) and reason.
   func refusals(_ configuration: ConfigurationFixture) throws -> [String] {
-    backend.prepare(try changes(to: configuration)).map { "\($0.path): \($0.reason)" }
+    func text(_ step: InstancePath.Step) -> String {
+      "/\(step.schema.name)" + step.keys.map { if case .string(let key) = $0 { "[\(key)]" } else { "[?]" } }.joined()
+    }
+    return backend.prepare(try changes(to: configuration)).map { refusal in
+      refusal.path.steps.map(text).joined() + ": \(refusal.reason)"
+    }
   }
 
   /// Commits a configuration that must not be refused.
