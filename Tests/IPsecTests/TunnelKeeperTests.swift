@@ -177,6 +177,13 @@ struct TunnelKeeperTests {
       #expect(await near.states["tunnel-ip1"]?.quantumResistance == .dynamic)
       #expect(await far.states["tunnel-ip1"]?.quantumResistance == .dynamic)
       #expect(await keys.issued == 1, "one key is enough")
+      // The IKE SA itself is covered by a rekey right after.
+      let first = nearLog.all.compactMap { if case .up(_, let sa, _) = $0 { sa } else { nil } }.first
+      let isCovered = await eventually {
+        let current = await near.states["tunnel-ip1"]?.session
+        return current?.usesPPK == true && current?.initiatorSPI != first?.initiatorSPI
+      }
+      #expect(isCovered, "\(lab.log(lab.near))")
       #expect(await keys.delivered == 1)
       #expect(lab.ping())
       // The keys have done their work: only the placeholder and the preshared key stay.

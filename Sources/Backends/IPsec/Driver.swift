@@ -100,6 +100,13 @@ public struct Driver: Sendable {
     try await client.call("terminate", message)
   }
 
+  /// Gives an IKE SA fresh keys, by a new exchange in it.
+  public func rekey(_ uniqueID: UInt32) async throws(VICIError) {
+    var message = VICIMessage()
+    message.add("ike-id", Int(uniqueID))
+    try await client.call("rekey", message)
+  }
+
   private func load(
     _ command: String, _ message: ((Sealer) throws(SecretsError) -> VICIMessage)?
   ) async throws(VICIError) {

@@ -192,6 +192,7 @@ public actor TunnelKeeper {
       onNotice(.up(tunnel: tunnel, sa, resistance))
       if connections[sa.connection]?.ppk != nil, !sa.usesPPK { onNotice(.ppkFallback(tunnel: tunnel)) }
       await unload(dynamicPPKs.release(tunnel))
+      await coverIKESA(sa)
     case .wentDown(let reason): onNotice(.down(tunnel: tunnel, reason: reason))
     case .initiate(let wanted):
       if case .dynamic(let profile, let isRequired) = connections[wanted.connection]?.ppk {
@@ -217,6 +218,14 @@ public actor TunnelKeeper {
   }
 
   // MARK: Dynamic PPKs
+
+  /// A PPK protects what is derived after it was mixed in: the children, but not the keys of the IKE SA that set them up
+  /// (RFC 8784, section 6). Its first rekey makes up for that; the end that began does it.
+  private func coverIKESA(_ sa: IKESA) async {
+    guard sa.usesPPK, sa.role == .initiator, (sa.established ?? .zero) < limits.healthyAfter, let client else { return }
+    // If it fails, the rekey at its time does it.
+    try? await Driver(client: client, sealer: sealer).rekey(sa.uniqueID)
+  }
 
   /// Begins a negotiation with a key of the key service.
   private func initiate(
