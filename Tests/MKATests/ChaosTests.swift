@@ -102,4 +102,32 @@ import Testing
       Self.check(20_000 + seed, stations: 10 + Int(seed % 3) * 10)
     }
   }
+
+  /// The same in PPK mode, with key services that fail as well. There the way back may take an unanswered question, the
+  /// interval before the next, and a life time more.
+  @Test(arguments: 0..<2) func keysOfAKeyServiceSurviveTrouble(slice: Int) {
+    for seed in Self.seeds(slice, of: 8, long: 500) {
+      let simulation = Self.build(30_000 + seed, stations: 2)
+      for index in simulation.stations.indices {
+        var policy = simulation.stations[index].kay.configuration.policy
+        policy.keyDistribution = .ppk(PPKPolicy(system: "\(index)", timeout: .seconds(5)))
+        simulation.perform(index) { kay, now in kay.setPolicy(policy, now: now) }
+      }
+      for _ in 0..<4 {
+        let modes: [SimulatedKeyService.Mode] = [
+          .working, .silent, .unavailable, .failing, .forgetful, .lying, .confused, .short,
+        ]
+        for index in 0..<2 { simulation.keyService.modes[index] = modes.randomElement(using: &simulation.generator)! }
+        Self.disturb(simulation, steps: 3)
+      }
+      simulation.keyService.modes = [:]
+      #expect(
+        simulation.runUntilSecured(limit: .seconds(45)), "seed \(seed): \(simulation.whyNotSecured() ?? "")")
+      #expect(simulation.violations.isEmpty, "seed \(seed): \(simulation.violations.prefix(3))")
+      #expect(
+        simulation.stations.allSatisfy { $0.kay.participants.allSatisfy { $0.counters.sent.distributedSAK == 0 } })
+      let inUse = simulation.stations[0].kay.status(now: simulation.moment(0))
+      #expect(inUse.isPPKInUse, "seed \(seed)")
+    }
+  }
 }

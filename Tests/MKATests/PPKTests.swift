@@ -171,7 +171,8 @@ import Testing
 
   @Test func itsElementsAreCodedAndChecked() throws {
     let all: [PPKAnnouncement] = [
-      .capability(.init(system: "KME-1")), .refusal(.init(number: 9, reason: .notFound)),
+      .capability(.init(system: "KME-1")),
+      .refusal(.init(key: SAKIdentifier(keyServer: member("010000000000000000000000"), number: 9), reason: .notFound)),
       .distribution(
         .init(
           associationNumber: .init(truncating: 2), confidentialityOffset: .zero, number: 3, cipherSuite: .gcmAES256,

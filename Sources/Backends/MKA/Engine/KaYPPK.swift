@@ -26,7 +26,6 @@ struct PPKState: Sendable {
   var reason: String?
   /// SAKs that hold a key of the key service.
   private(set) var madeKeys: [SAKIdentifier] = []
-  private var refused: SAKIdentifier?
 
   init(transaction: UInt64 = 0) { self.transaction = transaction }
 
@@ -36,9 +35,6 @@ struct PPKState: Sendable {
     madeKeys.append(key)
     if madeKeys.count > 4 { madeKeys.removeFirst() }
   }
-
-  mutating func refuse(_ key: SAKIdentifier) { refused = key }
-  func isRefused(_ key: SAKIdentifier) -> Bool { refused == key }
 
   mutating func succeeded() {
     failures = 0
@@ -132,10 +128,10 @@ extension KaY {
   private mutating func noteRefusal(_ refusal: PPKAnnouncement.Refusal, index: Int, now: Moment) {
     guard let distribution = participants[index].distribution, distribution.ppk != nil,
       !participants[index].isDistributionComplete,
-      distribution.sak.identifier.number == refusal.number, !ppk.isRefused(distribution.sak.identifier)
+      distribution.sak.identifier == refusal.key, !distribution.wasRefused
     else { return }
     fail(refusal.reason == .notFound ? \.ppkIDNotFound : \.ppkIDNAK, index)
-    ppk.refuse(distribution.sak.identifier)
+    participants[index].distribution?.wasRefused = true
     ppkFailed("the peer could not get the key: \(refusal.reason)", index: index, now: now)
   }
 
@@ -145,14 +141,14 @@ extension KaY {
     for element in message.announcement ?? [] {
       guard case .distribution(let distribution)? = try? PPKAnnouncement(element) else { continue }
       let identifier = SAKIdentifier(keyServer: peer.memberIdentifier, number: distribution.number)
-      guard !isFetching(identifier), participants[index].refusal?.number != distribution.number,
+      guard !isFetching(identifier), participants[index].refusal?.key != identifier,
         membersOfNewSAK(
           identifier, suite: distribution.cipherSuite, offset: distribution.confidentialityOffset, message: message,
           peer: peer, index: index, now: now) != nil
       else { continue }
       guard !distribution.keyIdentifier.isEmpty else {
         countPPK(\.idNullReceived, index)
-        refuse(distribution.number, .notAcceptable, index: index)
+        refuse(identifier, .notAcceptable, index: index)
         continue
       }
       participants[index].refusal = nil
@@ -175,8 +171,8 @@ extension KaY {
     ppkIsImpossible("the key server distributes SAKs without PPK", index: index)
   }
 
-  private mutating func refuse(_ number: UInt32, _ reason: PPKAnnouncement.RefusalReason, index: Int) {
-    participants[index].refusal = PPKAnnouncement.Refusal(number: number, reason: reason)
+  private mutating func refuse(_ key: SAKIdentifier, _ reason: PPKAnnouncement.RefusalReason, index: Int) {
+    participants[index].refusal = PPKAnnouncement.Refusal(key: key, reason: reason)
     participants[index].newInformation = true
   }
 
@@ -259,7 +255,9 @@ extension KaY {
   private mutating func failed(
     _ purpose: PPKState.Purpose, _ reason: PPKAnnouncement.RefusalReason, _ text: String, index: Int, now: Moment
   ) {
-    if case .fetch(let distribution, _) = purpose { refuse(distribution.number, reason, index: index) }
+    if case .fetch(let distribution, let keyServer) = purpose {
+      refuse(SAKIdentifier(keyServer: keyServer, number: distribution.number), reason, index: index)
+    }
     ppkFailed(text, index: index, now: now)
   }
 

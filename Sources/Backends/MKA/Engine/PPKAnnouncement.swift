@@ -45,9 +45,9 @@ enum PPKAnnouncement: Sendable, Hashable {
     case notAcceptable = 3
   }
 
-  /// "I could not get the key of the SAK of this number."
+  /// "I could not get the key of this SAK."
   struct Refusal: Sendable, Hashable {
-    var number: UInt32
+    var key: SAKIdentifier
     var reason: RefusalReason
   }
 
@@ -75,7 +75,7 @@ enum PPKAnnouncement: Sendable, Hashable {
     case .refusal(let refusal):
       subtype = Subtype.refusal
       writer.append(refusal.reason.rawValue)
-      writer.append(refusal.number)
+      writer.append(refusal.key.bytes)
     }
     return .organizationallySpecific(
       OrganizationallySpecificTLV(organization: Self.organization, subtype: subtype, data: writer.bytes))
@@ -115,7 +115,8 @@ enum PPKAnnouncement: Sendable, Hashable {
           keyIdentifier: identifier))
     case Subtype.refusal:
       guard let reason = RefusalReason(rawValue: try reader.uint8()) else { return nil }
-      self = .refusal(Refusal(number: try reader.uint32(), reason: reason))
+      let key = SAKIdentifier(keyServer: try reader.memberIdentifier(), number: try reader.uint32())
+      self = .refusal(Refusal(key: key, reason: reason))
     default: return nil
     }
   }

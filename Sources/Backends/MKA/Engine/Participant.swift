@@ -186,6 +186,8 @@ struct Distribution: Sendable {
   /// the live peer list beside it.
   let members: Set<MemberIdentifier>
   let made: Duration
+  /// PPK mode: the peer could not get the key.
+  var wasRefused = false
   /// All peers have once acknowledged it.
   var wasComplete = false
   /// How often the one before it was replaced for want of acknowledgement.
