@@ -4,21 +4,22 @@ import Secrets
 
 /// The Key Agreement Entity of one port (IEEE 802.1X-2020 clause 9), without any input or output of its own.
 ///
-/// **Inputs** are calls that carry the time: a frame, a timeout, a change of key chains or policy, packet numbers of the
-/// SecY, an answer of the key service. **Outputs** are ``takeEffects()``, to be carried out in order after each call,
-/// and ``nextTimeout``. Programming the SecY is taken to have succeeded when the next call comes, unless
+/// **Inputs** are calls that carry the time: a frame, a timeout, a change of key chains or policy, packet numbers of
+/// the SecY, an answer of the key service. **Outputs** are ``takeEffects()``, to be carried out in order after each
+/// call, and ``nextTimeout``. Programming the SecY is taken to have succeeded when the next call comes, unless
 /// ``secYFailed(_:reason:now:)`` says otherwise.
 ///
-/// **States.** There is a participant per CAK: of the primary chain's latest active key and shortly before its time of the
-/// next one, of the fallback chain's, and of keys just superseded. Each knows its peers and elects a key server. One is
-/// the *principal*: its key server's SAK protects the port. A port that is key server chooses the principal; the others
-/// follow the SAK that it distributes. The installed SAKs belong to the port, not to a participant, so a change of
-/// principal is a change of SAK like any other: receive with the new one, transmit when all do, retire the old one.
+/// **States.** There is a participant per CAK: of the primary chain's latest active key and shortly before its time
+/// of the next one, of the fallback chain's, and of keys just superseded. Each knows its peers and elects a key
+/// server. One is the *principal*: its key server's SAK protects the port. A port that is key server chooses the
+/// principal; the others follow the SAK that it distributes. The installed SAKs belong to the port, not to a
+/// participant, so a change of principal is a change of SAK like any other: receive with the new one, transmit when
+/// all do, retire the old one.
 ///
-/// **Assumptions.** A peer that shows a member identifier and a growing message number under the ICV holds the CAK; it is
-/// alive when it lists a number that we sent within the life time. All on the LAN hear each other. A SAK is installed
-/// at most once, told by its key server's member identifier and a growing key number, so that no packet number is ever
-/// used again with it.
+/// **Assumptions.** A peer that shows a member identifier and a growing message number under the ICV holds the CAK;
+/// it is alive when it lists a number that we sent within the life time. All on the LAN hear each other. A SAK is
+/// installed at most once, told by its key server's member identifier and a growing key number, so that no packet
+/// number is ever used again with it.
 public struct KaY: Sendable {
   public internal(set) var configuration: PortConfiguration
   public internal(set) var counters = PortCounters()
@@ -69,7 +70,8 @@ public struct KaY: Sendable {
     settle(now)
   }
 
-  /// Changes the policy. A suite, offset or limit that differs comes into force with the next SAK, which is made at once.
+  /// Changes the policy. A suite, offset or limit that differs comes into force with the next SAK, which is made at
+  /// once.
   public mutating func setPolicy(_ policy: Policy, now: Moment) {
     guard policy != configuration.policy else { return }
     let previous = configuration.policy
@@ -124,8 +126,8 @@ public struct KaY: Sendable {
   /// A frame could not be sent.
   public mutating func sendFailed() { counters.txFail &+= 1 }
 
-  /// The SecY refused a command. The SAK is given up, which the key server learns from our SAK use; as key server this
-  /// port tries again with another one after a life time.
+  /// The SecY refused a command. The SAK is given up, which the key server learns from our SAK use; as key server
+  /// this port tries again with another one after a life time.
   public mutating func secYFailed(_ command: SecYCommand, reason: String, now: Moment) {
     switch command {
     case .addReceiveChannel: counters.rxSCCreationFail &+= 1

@@ -2,7 +2,8 @@
 
 /// Which CAKs have participants, what they are, and which is the principal.
 extension KaY {
-  /// Gives each key of the chains that is in use, or soon will be, its participant, and takes it from those that are not.
+  /// Gives each key of the chains that is in use, or soon will be, its participant, and takes it from those that are
+  /// not.
   mutating func reconcileParticipants(_ now: Moment) {
     var wanted: [(key: KeyChain.Key, chain: String, role: Participant.Role)] = []
     func want(_ key: KeyChain.Key?, _ chain: KeyChain?, _ role: Participant.Role) {
@@ -104,8 +105,9 @@ extension KaY {
   /// Chooses whose SAK is to protect the port, where that is ours to choose: as key server.
   ///
   /// Best is the participant of the best rank that reaches all who are reached by any. To leave the principal for a
-  /// better one needs that the better one reaches all that the principal does; for a worse one, that the principal has
-  /// lost its peers while the other hears them, or fails to reach some for longer than it takes to notice their loss.
+  /// better one needs that the better one reaches all that the principal does; for a worse one, that the principal
+  /// has lost its peers while the other hears them, or fails to reach some for longer than it takes to notice their
+  /// loss.
   mutating func choosePrincipal(_ now: Moment) {
     let candidates = participants.filter { $0.peers.hasLive && ($0.role != .next || $0.ckn == principal) }
     guard !candidates.isEmpty else {

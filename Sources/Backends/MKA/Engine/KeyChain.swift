@@ -37,7 +37,8 @@ public struct KeyChain: Sendable {
     self.keys = keys
   }
 
-  /// The latest active key: of those in their lifetime the one that started last; of equals the one with the lower name.
+  /// The latest active key: of those in their lifetime the one that started last; of equals the one with the lower
+  /// name.
   public func active(at wallClock: Duration) -> Key? {
     keys.filter { $0.isActive(at: wallClock) }
       .max { $0.start != $1.start ? $0.start < $1.start : $1.ckn.bytes.lexicographicallyPrecedes($0.ckn.bytes) }

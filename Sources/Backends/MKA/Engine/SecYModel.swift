@@ -40,7 +40,8 @@ extension KaY {
   /// Brings the SecY to hold what the CP state machine holds.
   ///
   /// An association once installed stays until its SAK goes: to install it again would let packet numbers repeat.
-  /// First what stands in the way is removed, then added, then the new transmit association enabled, then the rest removed.
+  /// First what stands in the way is removed, then added, then the new transmit association enabled, then the rest
+  /// removed.
   mutating func synchronizeSecY(_ now: Moment) {
     let keys = [controlledPort.old, controlledPort.latest].compactMap { $0 }.filter(\.receives)
     var receive: [SecYModel.Slot: SAK] = [:]

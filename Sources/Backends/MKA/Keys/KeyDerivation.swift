@@ -4,7 +4,8 @@ import Secrets
 
 /// The key derivation function of MKA (IEEE 802.1X-2020 6.2.1): AES-CMAC in counter mode.
 enum KeyDerivation {
-  /// `bits` of key, 128 or 256. Each block is the CMAC of a counter, the label, a zero octet, the context and the length.
+  /// `bits` of key, 128 or 256. Each block is the CMAC of a counter, the label, a zero octet, the context and the
+  /// length.
   static func derive(
     from key: SecretBytes, label: String, context: [UInt8], bits: Int
   ) throws(MKAError) -> SecretBytes {

@@ -5,7 +5,8 @@ import Secrets
 /// An Ethernet frame that carries an MKPDU, and its ICV.
 ///
 /// The ICV is the AES-CMAC of everything from the destination address on (IEEE 802.1X-2020 9.4.1). A network between
-/// two ports may want another destination address or EtherType; the ICV may then be made as if the standard's were there.
+/// two ports may want another destination address or EtherType; the ICV may then be made as if the standard's were
+/// there.
 public struct MKPDUFrame: Sendable, Hashable {
   /// The EtherType of EAPOL.
   public static let etherType: UInt16 = 0x888E
