@@ -3,10 +3,10 @@
 /// The CP state machine (IEEE 802.1X-2020 figure 12-2), by the standard's names.
 ///
 /// Inputs are its variables above the line, set by the KaY; `step` then runs it until it rests. What the SecY has to
-/// hold follows from `latest`, `old`, `protection` and `controlledPortEnabled`: the KaY brings the SecY there
-/// after each step. It departs from the standard in two points. The key in use stays `latest` when its predecessor is retired, and
-/// becomes `old` only when the next one comes. And a change of key server is no change of connection: what is
-/// installed stays until the new server's first SAK, so that its election costs no frame.
+/// hold follows from `latest`, `old`, `protection` and `controlledPortEnabled`: the KaY brings the SecY there after
+/// each step. It departs from the standard in two points. The key in use stays `latest` when its predecessor is
+/// retired, and becomes `old` only when the next one comes. And a change of key server is no change of connection:
+/// what is installed stays until the new server's first SAK, so that its election costs no frame.
 struct ControlledPort: Sendable {
   enum State: Sendable, Hashable {
     case initial, change, allowed, authenticated, secured
