@@ -29,7 +29,9 @@ final class Agent: Sendable {
     self.logger = logger
     try Secrets.disableCoreDumps()
     directory = try DataDirectory(path: options.dataDirectory)
-    let compiled = try Schema.compile(directory: ModelFolder.find(asked: options.modelFolder))
+    let compiled = try Schema.compile(
+      directory: ModelFolder.find(asked: options.modelFolder),
+      features: FeatureSelection(only: ProtocolFeatures.supported))
     for warning in compiled.warnings { logger.debug("\(warning)") }
     schema = compiled.schema
     sealer = try Sealer(try MasterKey.loadOrCreate(path: directory.path + "/master.key"))

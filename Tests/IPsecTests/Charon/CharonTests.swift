@@ -125,7 +125,11 @@ struct CharonTests {
     limits.readyLimit = .seconds(2)
     let second = try start(settings, secondLog, limits)
     #expect(await secondLog.waitForReady())
-    let replacement = try #require(await runningProcess(second))
+    var replacement = try #require(await runningProcess(second))
+    for _ in 0..<500 where replacement == process {
+      try await Task.sleep(for: .milliseconds(10))
+      replacement = try #require(await runningProcess(second))
+    }
     #expect(replacement != process)
     second.stop()
     #expect(await eventually { second.status == .stopped })
