@@ -35,8 +35,8 @@ def profile(name, options, extra=""):
           </psk>
           <client xmlns="{AGENTD_SKS}">
             <remote-system-id>{options.remote_id}</remote-system-id>
-          </client>
-        </kme>{extra}
+          </client>{extra}
+        </kme>
       </remote>
     </type>
   </profile>"""
@@ -44,12 +44,12 @@ def profile(name, options, extra=""):
 
 def configuration(options):
     proxy = f"""
-        <http-proxy>
-          <ipv4>127.0.0.1</ipv4>
-          <port>{options.proxy_port}</port>
-        </http-proxy>"""
+          <http-proxy>
+            <ipv4>127.0.0.1</ipv4>
+            <port>{options.proxy_port}</port>
+          </http-proxy>"""
     source = """
-        <source-interface>HundredGigE0/1/0/17</source-interface>"""
+          <source-interface>HundredGigE0/1/0/17</source-interface>"""
     return f"""<config xmlns="{BASE}">
 <interfaces-mapping xmlns="{INTERFACES}">
   <interface-mapping><xr-name>HundredGigE0/1/0/17</xr-name><linux-name>lo</linux-name></interface-mapping>
@@ -106,8 +106,8 @@ def show(tree):
         print("Response time (ms)   :" + ", ".join(
             f"{word} {text(times, f'{word}-time')}" for word in ("max", "min", "avg", "last")))
         last = stat.find("{*}last-tran-info")
-        print(f"Last transaction     :{text(last, 'trans-type').removeprefix('transaction-')}, HTTP"
-              f" {text(last, 'status-code')} {text(last, 'status-string')}")
+        print(f"Last transaction     :{text(last, 'trans-type').removeprefix('transaction-')},"
+              f" HTTP {text(last, 'status-string')}")
 
 
 def main():

@@ -42,7 +42,8 @@ extension CommitLogError {
       switch result & 0xFF {
       case SQLITE_FULL: .diskFull
       case SQLITE_NOTADB: .foreign
-      case SQLITE_CORRUPT: .damaged
+      // Our statements are fixed: one that does not fit the tables tells that their description is damaged.
+      case SQLITE_CORRUPT, SQLITE_ERROR: .damaged
       case SQLITE_BUSY, SQLITE_LOCKED: .inUse
       case SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH: .permission
       default: .inputOutput

@@ -193,6 +193,23 @@ final class ScratchDirectory {
     #expect(!recovery.damage.isEmpty)
   }
 
+  @Test func aDamagedDescriptionOfTheTablesIsDamage() throws {
+    let scratch = try ScratchDirectory()
+    let directory = try DataDirectory(path: scratch.file("data"))
+    do {
+      let log = try CommitLog(directory: directory)
+      _ = try log.recover()
+      try Self.append(log, "a")
+    }
+    try Self.tamper(
+      scratch.file("data/commits.db"),
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'label', 'lavel') WHERE name = 'commits'")
+    #expect(throws: CommitLogError(.damaged, "")) {
+      let log = try CommitLog(directory: directory)
+      _ = try log.recover()
+    }
+  }
+
   @Test func survivesRandomDamageOfTheFile() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("damaged file: seed \(seed)")
