@@ -35,7 +35,9 @@ final class ConstraintTable: @unchecked Sendable {
     let onRemovalOnly: Bool
   }
 
-  /// What is known of each schema node, by id. Set while the table is made, as the table is.
+  /// What is known of each schema node, by id.
+  ///
+  /// Sendable without a lock: filled while the table is made, before anyone else has it, and only read after that.
   final class NodeFacts: @unchecked Sendable {
     /// Rules on instances of the node.
     var rules: [Int] = []
