@@ -1,1 +1,0 @@
-// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
