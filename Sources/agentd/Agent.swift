@@ -38,10 +38,13 @@ final class Agent: Sendable {
     state = AgentStateBackend()
     let events = EventBus()
     sks = try SKSBackend(schema: schema, sealer: sealer, events: events)
-    var backends: [any Backend] = [UsersBackend(directory: users), InterfacesBackend(), sks, state]
+    let usersBackend = UsersBackend(directory: users)
+    var backends: [any Backend] = [usersBackend, InterfacesBackend(), sks, state]
     backends.append(UnservedBackend(schema: schema, besides: backends))
     datastore = try Datastore(
       schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
+    // The backends hear of the recovered configuration in their own time; whoever connects first may log in already.
+    usersBackend.load(from: datastore.running)
     for line in datastore.startReport { logger.warning("\(line)") }
     state.asks { [datastore] in datastore.lastCommit }
   }

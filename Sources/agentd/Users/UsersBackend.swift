@@ -45,7 +45,12 @@ struct UsersBackend: Backend {
 
   func apply(_ changes: ChangeSet) {
     guard changes.changes[User.schemaPath]?.isEmpty == false else { return }
-    let users = (try? IETFSystem.System.Authentication.read(from: changes.newRoot))?.user ?? []
+    load(from: changes.newRoot)
+  }
+
+  /// Takes the users of a whole configuration.
+  func load(from root: InteriorNode) {
+    let users = (try? IETFSystem.System.Authentication.read(from: root))?.user ?? []
     directory.update(
       users.map { user in
         UserDirectory.User(

@@ -203,7 +203,7 @@ final class ScratchDirectory {
     }
     try Self.tamper(
       scratch.file("data/commits.db"),
-      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'label', 'lavel') WHERE name = 'commits'")
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'label', 'lavel')")
     #expect(throws: CommitLogError(.damaged, "")) {
       let log = try CommitLog(directory: directory)
       _ = try log.recover()
