@@ -47,8 +47,4 @@ final class AgentStateBackend: Backend {
   private static func modelled(_ host: String) -> IETFInetTypes.IPAddress {
     host.contains(":") ? .ipv6Address(host) : .ipv4Address(host)
   }
-
-  func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
-    throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")
-  }
 }

@@ -27,9 +27,4 @@ struct UnservedBackend: Backend {
   }
 
   func apply(_ changes: ChangeSet) {}
-  func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode> { AnyIterator { nil } }
-
-  func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
-    throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")
-  }
 }

@@ -42,8 +42,4 @@ public final class InterfacesBackend: Backend {
       return LinkState.of(link: mapping.linuxName, named: mapping.xrName).interiorNode(request.schema)
     }
   }
-
-  public func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
-    throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")
-  }
 }

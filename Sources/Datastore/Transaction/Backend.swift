@@ -29,6 +29,15 @@ public protocol Backend: Sendable {
   func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode?
 }
 
+/// What a backend need not write that has nothing behind a door.
+extension Backend {
+  public func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode> { AnyIterator { nil } }
+
+  public func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
+    throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")
+  }
+}
+
 /// Why a backend cannot accept a change.
 public struct Refusal: Sendable {
   public let path: InstancePath

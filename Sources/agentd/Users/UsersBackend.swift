@@ -58,10 +58,4 @@ struct UsersBackend: Backend {
           passwordHash: user.password)
       })
   }
-
-  func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode> { AnyIterator { nil } }
-
-  func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
-    throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")
-  }
 }
