@@ -45,6 +45,15 @@ public struct Link: Sendable, Hashable {
   public var parent: UInt32?
   /// The driver's name of a virtual link: `vrf`, `macsec`, `vlan`, `veth`…
   public var kind: String?
+  /// The kind of hardware (ARPHRD_): 1 is Ethernet, 772 the loopback, 65534 none.
+  public var hardwareType: UInt16 = 0
+  /// The remark that goes with it (`ip link set … alias`).
+  public var alias: String?
+  /// The interface identifier of an XFRM interface, which its policies and SAs carry.
+  public var xfrmIdentifier: UInt32?
+
+  /// Whether it carries Ethernet frames.
+  public var isEthernet: Bool { hardwareType == 1 }
 
   /// Whether it is a VRF device.
   public var isVRF: Bool { kind == "vrf" }
@@ -75,4 +84,8 @@ public struct LinkAddress: Sendable, Hashable {
   public var link: UInt32
   /// Not yet usable, or found to be another system's (IPv6 duplicate address detection).
   public var isTentative: Bool
+  /// Not the first IPv4 address of its subnet on that link: it goes when the first one goes.
+  public var isSecondary = false
+  /// Who added it (IFA_PROTO, kernel 5.18 and later); 0 when nobody said.
+  public var origin: UInt8 = 0
 }

@@ -18,6 +18,13 @@ public enum NetlinkError: Error, Sendable, Hashable {
   case invalidRequest(String)
 }
 
+extension NetlinkError {
+  /// The kernel's error number, if it refused.
+  public var refusal: Int32? {
+    if case .refused(let number, _) = self { number } else { nil }
+  }
+}
+
 extension NetlinkError: CustomStringConvertible {
   public var description: String {
     switch self {

@@ -28,6 +28,8 @@ public struct NetlinkMessage: Sendable, Hashable {
     public static let dump = Flags(rawValue: 0x300)
     /// Of requests that make something: fail if it exists.
     public static let exclusive = Flags(rawValue: 0x200)
+    /// Of requests that make something: put it in the place of what there is.
+    public static let replace = Flags(rawValue: 0x100)
     /// Of requests that make something: make it if it does not exist.
     public static let create = Flags(rawValue: 0x400)
     /// Of acknowledgements: the request's payload is not repeated.

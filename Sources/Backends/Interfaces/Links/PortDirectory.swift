@@ -1,0 +1,94 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Netlink
+import Synchronization
+
+/// Which Linux links stand for an interface of the configuration: the one that it is (by the mapping of
+/// agentd-interfaces, else the one of its own name), and the one that carries its layer 3.
+///
+/// The two differ where a protocol puts a link of its own on top: the addresses of an interface with MACsec are on the
+/// controlled port, those of a tunnel of charon's userspace data plane on its TUN device. Whoever makes such a link
+/// says so here; the backend of interfaces then moves the addresses. Names are case-sensitive.
+public final class PortDirectory: Sendable {
+  /// Where the layer 3 of an interface is.
+  public enum Carrier: Sendable, Hashable {
+    /// On this link, once there is one of that name.
+    case link(String)
+    /// On a link that is yet to be made: nowhere until then, not on the interface itself.
+    case awaited
+  }
+
+  private struct State {
+    var linkNames: [String: String] = [:]
+    var interfaces: [String: String] = [:]
+    var carriers: [String: Carrier] = [:]
+    var routes: [String: [AddressPrefix]] = [:]
+    var onChange: (@Sendable () -> Void)?
+  }
+  private let state = Mutex(State())
+
+  public init() {}
+
+  /// The Linux link that an interface is. It need not exist.
+  public func linkName(of interface: String) -> String { state.withLock { $0.linkNames[interface] ?? interface } }
+
+  /// The interface that a Linux link is: the one that is mapped to it, else the one of its own name.
+  public func interface(ofLink name: String) -> String { state.withLock { $0.interfaces[name] ?? name } }
+
+  /// The link that has an interface's addresses; nil while it is awaited.
+  public func layer3Link(of interface: String) -> String? {
+    state.withLock { state in
+      switch state.carriers[interface] {
+      case .link(let name)?: name
+      case .awaited?: nil
+      case nil: state.linkNames[interface] ?? interface
+      }
+    }
+  }
+
+  /// Where layer 3 is, if it is not on the interface's own link.
+  public func carrier(of interface: String) -> Carrier? { state.withLock { $0.carriers[interface] } }
+
+  /// Says which link carries the layer 3 of an interface; nil gives it back to the interface's own link.
+  public func carry(_ interface: String, on carrier: Carrier?) {
+    change { state in
+      guard state.carriers[interface] != carrier else { return false }
+      state.carriers[interface] = carrier
+      return true
+    }
+  }
+
+  /// The destinations that are routed to an interface besides its own subnets.
+  public func routes(of interface: String) -> [AddressPrefix] { state.withLock { $0.routes[interface] ?? [] } }
+
+  /// Says which destinations are routed to an interface besides its own subnets.
+  public func route(_ destinations: [AddressPrefix], to interface: String) {
+    change { state in
+      guard state.routes[interface] ?? [] != destinations else { return false }
+      state.routes[interface] = destinations.isEmpty ? nil : destinations
+      return true
+    }
+  }
+
+  /// All interfaces that somebody has said something of.
+  var spokenOf: Set<String> { state.withLock { Set($0.carriers.keys).union($0.routes.keys) } }
+
+  /// Takes the configured mapping: of interfaces to links.
+  func map(_ linkNames: [String: String]) {
+    change { state in
+      guard state.linkNames != linkNames else { return false }
+      state.linkNames = linkNames
+      // Of several interfaces on one link, the first by name.
+      state.interfaces = Dictionary(linkNames.map { ($0.value, $0.key) }, uniquingKeysWith: min)
+      return true
+    }
+  }
+
+  /// Calls back after each change, on the thread that made it.
+  func onChange(_ call: @escaping @Sendable () -> Void) { state.withLock { $0.onChange = call } }
+
+  private func change(_ body: (inout State) -> Bool) {
+    let call = state.withLock { state in body(&state) ? state.onChange : nil }
+    call?()
+  }
+}
