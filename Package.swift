@@ -40,6 +40,9 @@ let package = Package(
     .target(name: "NETCONF", dependencies: ["CLinux", "CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
 
+    // The userspace SecY
+    .target(name: "SecYEngine", dependencies: ["COpenSSL"], swiftSettings: v6),
+
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["COpenSSL", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
@@ -64,6 +67,7 @@ let package = Package(
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
+    .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
