@@ -25,6 +25,12 @@ public protocol Backend: Sendable {
   /// filter fixes, outermost list first, so that only those entries need be produced. The reader pulls the entries (or
   /// the one container) one at a time, at the pace of its channel, and may stop at any of them.
   func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode>
+  /// Those of `operationalPaths` whose data others hold, so that it has to be fetched before it can be read.
+  var refreshedPaths: [String] { get }
+  /// Fetches what these paths show: called before a read that touches them, which waits for it. `operational` then
+  /// tells what was fetched, or what was known before, should it not come within a bounded time. Several reads may
+  /// call at once.
+  func refresh(_ paths: Set<String>) async
   /// Carries out an rpc or action. Input and output are trees below the schema's input and output nodes.
   func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode?
 }
@@ -32,6 +38,10 @@ public protocol Backend: Sendable {
 /// What a backend need not write that has nothing behind a door.
 extension Backend {
   public func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode> { AnyIterator { nil } }
+
+  public var refreshedPaths: [String] { [] }
+
+  public func refresh(_ paths: Set<String>) async {}
 
   public func invoke(_ operation: Invocation) async throws(DatastoreError) -> InteriorNode? {
     throw DatastoreError(.operationNotSupported, message: "\(operation.schema.path) is not carried out here")

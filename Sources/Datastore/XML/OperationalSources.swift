@@ -15,6 +15,9 @@ public struct OperationalSources: Sendable {
   /// By `SchemaNode.id`: the positions of the children that are provided or have something provided below, ascending.
   let positions: [Int: [Int]]
 
+  /// What has to be fetched before it can be read, of each backend that has such.
+  private var refreshed: [(backend: any Backend, nodes: [SchemaNode])] = []
+
   /// Paths that the schema does not have are left out; of two providers of one path the later one counts.
   public init(schema: Schema, providers: [(path: String, produce: Produce)] = []) {
     var sources: [Int: Source] = [:]
@@ -39,5 +42,18 @@ public struct OperationalSources: Sendable {
       providers: backends.flatMap { backend in
         backend.operationalPaths.map { ($0, { @Sendable request in backend.operational(request) }) }
       })
+    refreshed = backends.compactMap { backend in
+      let nodes = backend.refreshedPaths.compactMap { schema.node(at: $0) }
+      return nodes.isEmpty ? nil : (backend, nodes)
+    }
+  }
+
+  /// What has to be done before a read with that filter (nil: of everything), for it to be up to date: each can go on at
+  /// the same time as the others. Empty when the read can begin at once.
+  public func refreshes(for filter: SubtreeFilter?) -> [@Sendable () async -> Void] {
+    refreshed.compactMap { backend, nodes in
+      let touched = Set(nodes.filter { filter?.touches($0) ?? true }.map(\.path))
+      return touched.isEmpty ? nil : { @Sendable in await backend.refresh(touched) }
+    }
   }
 }

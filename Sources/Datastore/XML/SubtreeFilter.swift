@@ -13,14 +13,8 @@ public struct SubtreeFilter: Sendable {
   /// The key values by which the filter picks entries of a list, for each place where it names the list; nil when it
   /// does not confine itself to entries with all keys given.
   public func fixedKeys(for list: SchemaNode) -> [[Value]]? {
-    var chain: [SchemaNode] = []
-    var next: SchemaNode? = list
-    while let node = next, node.kind != .root {
-      chain.append(node)
-      next = node.dataParent
-    }
     var groups = [root]
-    for node in chain.reversed() {
+    for node in Self.chain(to: list) {
       let named = groups.flatMap { $0.children[node.id] ?? [] }
       let below = named.compactMap(\.group)
       guard below.count == named.count else { return nil }
@@ -29,6 +23,28 @@ public struct SubtreeFilter: Sendable {
     let keys = groups.map { $0.fixedKeys(of: list) }
     let fixed = keys.compactMap { $0 }
     return fixed.count == keys.count ? fixed : nil
+  }
+
+  /// Whether the filter may select something at this node or below it, as far as names tell.
+  public func touches(_ node: SchemaNode) -> Bool {
+    var groups = [root]
+    for node in Self.chain(to: node) {
+      let named = groups.flatMap { $0.children[node.id] ?? [] }
+      if named.contains(where: { $0.group?.selectsAll ?? true }) { return true }
+      groups = named.compactMap(\.group)
+    }
+    return !groups.isEmpty
+  }
+
+  /// The data nodes from the top to this one.
+  private static func chain(to node: SchemaNode) -> [SchemaNode] {
+    var chain: [SchemaNode] = []
+    var next: SchemaNode? = node
+    while let node = next, node.kind != .root {
+      chain.append(node)
+      next = node.dataParent
+    }
+    return chain.reversed()
   }
 
   /// Whether the filter selects anything of an event (RFC 5277 section 2.1.1).

@@ -16,7 +16,7 @@ extension ServerCore {
   ) {
     switch operation {
     case .getConfig(let source, let filter): answer(configuration(of: source, filter: filter))
-    case .get(let filter): answer(everything(filter: filter))
+    case .get(let filter): get(filter, answer, later)
     case .getSchema(let request): answer(schemaText(request))
     case .editConfig(let edit): perform(edit, as: session, answer, later)
     case .copyConfig(let source, let target): copy(source, to: target, as: session, answer, later)
@@ -51,6 +51,18 @@ extension ServerCore {
     switch result {
     case .success: .ok
     case .failure(let failure): .errors(failure.errors)
+    }
+  }
+
+  /// Reads at once, or after what has to be fetched first is there: no session waits for it but the one that asks.
+  private func get(_ filter: SubtreeFilter?, _ answer: (ReplyBody) -> Void, _ later: @escaping Later) {
+    let refreshes = sources.refreshes(for: filter)
+    guard !refreshes.isEmpty else { return answer(everything(filter: filter)) }
+    Task { [self] in
+      await withTaskGroup(of: Void.self) { group in
+        for refresh in refreshes { group.addTask { await refresh() } }
+      }
+      later { [self] in everything(filter: filter) }
     }
   }
 
