@@ -9,7 +9,8 @@ import YANG
 /// The provider of agentd-system: the agent's own state.
 final class AgentStateBackend: Backend {
   let name = "agent"
-  let subscriptions: [String] = []
+  /// Settings are looked up by whom they concern, in the configuration that is being committed.
+  let subscriptions = [AgentdSystem.AgentSettings.schemaPath]
   let operationalPaths = [AgentdSystem.AgentState.schemaPath]
   let operations: [String] = []
 

@@ -6,6 +6,7 @@ import YANG
 /// Refuses configuration that no backend carries out: taking it without a word would look as if it had an effect.
 struct UnservedBackend: Backend {
   let name = "unserved"
+  /// The topmost nodes with no subscription of another backend at, above or below them.
   let subscriptions: [String]
   let operationalPaths: [String] = []
   let operations: [String] = []
@@ -13,9 +14,19 @@ struct UnservedBackend: Backend {
   /// - Parameter backends: all others.
   init(schema: Schema, besides backends: [any Backend]) {
     let served = backends.flatMap(\.subscriptions)
-    subscriptions = schema.root.dataChildren.filter(\.isConfig).map(\.path).filter { path in
-      !served.contains { $0 == path || $0.hasPrefix(path + "/") }
+    var unserved: [String] = []
+    func visit(_ node: SchemaNode) {
+      for child in node.dataChildren where child.isConfig && !node.keys.contains(child) {
+        if served.contains(child.path) { continue }
+        if served.contains(where: { $0.hasPrefix(child.path + "/") }) {
+          visit(child)
+        } else {
+          unserved.append(child.path)
+        }
+      }
     }
+    visit(schema.root)
+    subscriptions = unserved
   }
 
   func prepare(_ changes: ChangeSet) -> [Refusal] {
