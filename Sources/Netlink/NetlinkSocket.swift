@@ -18,10 +18,12 @@ struct NetlinkSocket: ~Copyable {
   private static let maximumAttempts = 8
   private static let bufferLength = 65_536
 
-  private let descriptor: Int32
+  /// For polling.
+  let descriptor: Int32
   private var sequence: UInt32 = 0
 
-  init(_ family: Family) throws(NetlinkError) {
+  /// - Parameter groups: the multicast groups whose messages are wanted, by number.
+  init(_ family: Family, groups: [Int32] = []) throws(NetlinkError) {
     descriptor = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), family.rawValue)
     guard descriptor >= 0 else { throw .system(call: "socket", errorNumber: errno) }
     var timeout = timeval(tv_sec: Self.answerTimeout, tv_usec: 0)
@@ -31,9 +33,26 @@ struct NetlinkSocket: ~Copyable {
     for option in [Self.extendedAcknowledge, Self.cappedAcknowledge, Self.strictChecking] {
       setsockopt(descriptor, Self.netlinkLevel, option, &on, socklen_t(MemoryLayout<Int32>.size))
     }
+    guard !groups.isEmpty else { return }
+    // A socket without an address of its own hears nothing: sockaddr_nl with a port that the kernel chooses.
+    var own: (UInt32, UInt32, UInt32) = (UInt32(AF_NETLINK), 0, 0)
+    let isBound = withUnsafePointer(to: &own) { own in
+      own.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<(UInt32, UInt32, UInt32)>.size)) == 0
+      }
+    }
+    guard isBound else { throw .system(call: "bind", errorNumber: errno) }
+    for group in groups {
+      var group = group
+      let length = socklen_t(MemoryLayout<Int32>.size)
+      guard setsockopt(descriptor, Self.netlinkLevel, Self.addMembership, &group, length) == 0 else {
+        throw .system(call: "setsockopt", errorNumber: errno)
+      }
+    }
   }
 
   private static let netlinkLevel: Int32 = 270
+  private static let addMembership: Int32 = 1
   private static let cappedAcknowledge: Int32 = 10
   private static let extendedAcknowledge: Int32 = 11
   private static let strictChecking: Int32 = 12
@@ -63,8 +82,16 @@ struct NetlinkSocket: ~Copyable {
     }
   }
 
+  /// A datagram that is there already; nil when there is none. An overrun is the system's error ENOBUFS.
+  func receiveWaiting() throws(NetlinkError) -> [UInt8]? {
+    do throws(NetlinkError) { return try receive(flags: Int32(MSG_DONTWAIT)) } catch {
+      if case .timedOut = error { return nil }
+      throw error
+    }
+  }
+
   /// One datagram of the kernel.
-  private func receive() throws(NetlinkError) -> [UInt8] {
+  private func receive(flags: Int32 = 0) throws(NetlinkError) -> [UInt8] {
     while true {
       // sockaddr_nl: family and padding, port, groups.
       var sender: (UInt32, UInt32, UInt32) = (0, 0, 0)
@@ -75,7 +102,7 @@ struct NetlinkSocket: ~Copyable {
         var senderLength = socklen_t(MemoryLayout.size(ofValue: sender))
         length = withUnsafeMutablePointer(to: &sender) { sender in
           sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            recvfrom(descriptor, target.baseAddress, target.count, Int32(MSG_TRUNC), $0, &senderLength)
+            recvfrom(descriptor, target.baseAddress, target.count, Int32(MSG_TRUNC) | flags, $0, &senderLength)
           }
         }
         failure = errno

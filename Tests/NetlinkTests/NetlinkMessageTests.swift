@@ -6,7 +6,7 @@ import Testing
 @testable import Netlink
 
 /// Byte vectors are those of a little-endian machine, as written by the kernel.
-private func bytes(_ hex: String) -> [UInt8] {
+func bytes(_ hex: String) -> [UInt8] {
   let digits = hex.filter { !$0.isWhitespace }
   return stride(from: 0, to: digits.count, by: 2).map { offset in
     let start = digits.index(digits.startIndex, offsetBy: offset)
@@ -46,7 +46,7 @@ private func bytes(_ hex: String) -> [UInt8] {
       link
         == Link(
           index: 7, name: "eth0", flags: Link.Flags(rawValue: 0x11043), operationalState: .up, mtu: 1500,
-          hardwareAddress: [2, 0, 0, 0, 0, 1], master: 3, parent: 9, kind: "veth"))
+          hardwareAddress: [2, 0, 0, 0, 0, 1], master: 3, parent: 9, kind: "veth", hardwareType: 1))
     #expect(link?.flags.isSuperset(of: [.up, .running, .lowerUp]) == true && link?.isVRF == false)
     #expect(try RouteMessages.address(message) == nil)
   }
