@@ -17,7 +17,7 @@ public enum TreeCoder {
   static let maximumProblems = 100
 
   enum Kind: UInt8 { case tree = 1, diff = 2 }
-  enum NodeTag: UInt8 { case leaf, leafList, container, list, any }
+  enum NodeTag: UInt8 { case leaf, leafList, container, list, any, anyJSON }
   enum ValueTag: UInt8 {
     case empty, no, yes, int, uint, decimal, string, binary, enumeration, bits, identity, instance, union, sealed
   }

@@ -122,6 +122,7 @@ struct TreeDecoder {
     case (.container, .list): return try interior(schema, path: here, depth: depth).map { .container($0) }
     case (.list, .list): return try list(schema, path: here, depth: depth)
     case (.any, .anydata), (.any, .anyxml): return .any(AnyContent(xml: try input.string()))
+    case (.anyJSON, .anydata), (.anyJSON, .anyxml): return .any(AnyContent(json: try input.string()))
     // One entry of a leaf-list in a change.
     case (.leaf, .leafList): return try value(schema, path).map { .leaf($0) }
     default:
@@ -165,7 +166,7 @@ struct TreeDecoder {
     case .list:
       let count = try input.count()
       for _ in 0..<count { try skipInterior(depth) }
-    case .any: _ = try input.data()
+    case .any, .anyJSON: _ = try input.data()
     }
   }
 

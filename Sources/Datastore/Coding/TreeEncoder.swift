@@ -70,8 +70,8 @@ struct TreeEncoder {
       body.append(entries.count)
       for entry in entries { append(entry) }
     case .any(let content):
-      body.append(byte: TreeCoder.NodeTag.any.rawValue)
-      body.append(content.xml)
+      body.append(byte: (content.form == .xml ? TreeCoder.NodeTag.any : .anyJSON).rawValue)
+      body.append(content.text)
     }
   }
 

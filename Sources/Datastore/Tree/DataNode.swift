@@ -15,10 +15,25 @@ public enum DataNode: Sendable {
   case any(AnyContent)
 }
 
-/// The content of an anydata or anyxml node: a well-formed piece of XML, kept as text with its namespaces declared.
+/// The content of an anydata or anyxml node, kept as text in the encoding in which it came: a well-formed piece of XML
+/// with its namespaces declared, or a JSON value.
 public struct AnyContent: Sendable, Hashable {
-  public let xml: String
-  public init(xml: String) { self.xml = xml }
+  public enum Form: Sendable { case xml, json }
+  public let form: Form
+  public let text: String
+
+  public init(xml: String) {
+    form = .xml
+    text = xml
+  }
+
+  public init(json: String) {
+    form = .json
+    text = json
+  }
+
+  /// The content as XML; for JSON, as far as that can be told without a schema.
+  public var xml: String { form == .xml ? text : AnyConversion(schema: nil).xml(fromJSON: text) }
 }
 
 extension DataNode: Equatable {

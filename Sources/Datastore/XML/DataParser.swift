@@ -9,87 +9,27 @@ import YANG
 /// found together.
 ///
 /// Elements without an operation in or below them become finished tree nodes at once: they are the objects that the
-/// datastore will hold. Stacks shared by all levels keep what the open elements have so far.
-///
-/// The stacks are changed for every element; run-time checks for overlapping access would cost as much as the parsing.
-/// They are off: events come one at a time, and no method lends a stack to anything that calls back.
-public final class DataParser: XMLHandler {
-  /// What the content may be.
-  public enum Purpose: Sendable {
-    /// Configuration with operations: the content of `<config>`.
-    case edit
-    /// Configuration as it is, such as the content of a stored document.
-    case configuration
-    /// The input of an rpc or action, a notification: all kinds of nodes.
-    case message
-  }
-
-  let schema: SchemaNode
+/// datastore will hold.
+public final class DataParser: DataAssembler, XMLHandler {
   let purpose: Purpose
-  let reader: ValueReader
   let limits: XMLLimits
   unowned(unsafe) let tokenizer: XMLTokenizer
   @exclusivity(unchecked) var cache: ChildCache
-  private(set) var errors: [DatastoreError] = []
   private var result: EditNode?
   private var captured: AnyContent?
-
-  /// More errors than these are not of use to anyone.
-  static let maximumErrors = 100
-
-  /// One open element. The schema outlives the parser, which holds it by `reader`.
-  struct Frame {
-    unowned(unsafe) let schema: SchemaNode
-    let isInterior: Bool
-    let hasAttributes: Bool
-    /// Where this element's part of each stack begins.
-    let slots: Int
-    let entries: Int
-    let values: Int
-    let edits: Int
-    /// Set when something inside was refused: then it is not handed up.
-    var isBroken = false
-  }
-  @exclusivity(unchecked) var frames: [Frame] = []
-  @exclusivity(unchecked) var slots: [InteriorNode.Slot] = []
-  @exclusivity(unchecked) var entries: [Item] = []
-  @exclusivity(unchecked) var values: [(schema: SchemaNode, value: Value)] = []
-  @exclusivity(unchecked) var edits: [EditNode] = []
   /// Of the open elements that have any, the outermost first.
   @exclusivity(unchecked) var attributes: [EditAttributes] = []
   @exclusivity(unchecked) private var text: [UInt8] = []
-
-  /// An entry of a list, in document order among those with operations.
-  enum Item {
-    case plain(InteriorNode)
-    case edit(EditNode)
-    var schema: SchemaNode {
-      switch self {
-      case .plain(let node): node.schema
-      case .edit(let edit): edit.schema
-      }
-    }
-  }
-
-  /// What an element has become.
-  enum Finished {
-    case plain(InteriorNode)
-    case edit(EditNode)
-  }
 
   /// Reads children of `schema`: the root, or the input of an rpc. `tokenizer` is the one whose events come here.
   public init(
     schema: SchemaNode, purpose: Purpose, reader: ValueReader, tokenizer: XMLTokenizer
   ) {
-    self.schema = schema
     self.purpose = purpose
-    self.reader = reader
     self.tokenizer = tokenizer
     limits = tokenizer.limits
     cache = ChildCache(schema: reader.schema)
-    frames = [
-      Frame(schema: schema, isInterior: true, hasAttributes: false, slots: 0, entries: 0, values: 0, edits: 0)
-    ]
+    super.init(schema: schema, reader: reader)
   }
 
   // MARK: Results
@@ -105,30 +45,6 @@ public final class DataParser: XMLHandler {
     try edit().root.plain ?? InteriorNode(schema: schema)
   }
 
-  func report(_ error: DatastoreError) {
-    if errors.count < Self.maximumErrors { errors.append(error) }
-    for index in frames.indices { frames[index].isBroken = true }
-  }
-
-  /// The path of the innermost element, with the keys that have been read so far.
-  func path(to child: SchemaNode? = nil) -> InstancePath {
-    var steps: [InstancePath.Step] = []
-    for (index, frame) in frames.enumerated().dropFirst() {
-      var keys: [Value] = []
-      if frame.schema.kind == .list {
-        let end = index + 1 < frames.count ? frames[index + 1].slots : slots.count
-        let own = slots[frame.slots..<end]
-        keys = frame.schema.keys.compactMap { key in
-          own.first { Int($0.position) == key.position }?.node.leafValue
-        }
-        if keys.count < frame.schema.keys.count { keys = [] }
-      }
-      steps.append(.init(schema: frame.schema, keys: keys))
-    }
-    if let child { steps.append(.init(schema: child)) }
-    return InstancePath(steps)
-  }
-
   // MARK: Events
 
   public func startElement(_ tag: XMLTag) throws(XMLError) -> XMLAction {
@@ -139,10 +55,7 @@ public final class DataParser: XMLHandler {
       return .skip
     }
     if purpose != .message, !child.isConfig {
-      report(
-        DatastoreError(
-          .badElement, path: path(to: child), message: "\(child.path) is state, not configuration",
-          info: [("bad-element", child.name)]))
+      report(stateRefused(child))
       return .skip
     }
     var hasAttributes = false
@@ -158,10 +71,7 @@ public final class DataParser: XMLHandler {
       }
     }
     let kind = child.kind
-    frames.append(
-      Frame(
-        schema: child, isInterior: child.isInterior, hasAttributes: hasAttributes, slots: slots.count,
-        entries: entries.count, values: values.count, edits: edits.count))
+    open(child, hasAttributes: hasAttributes)
     if kind == .anydata || kind == .anyxml {
       return .enter(AnyContentParser(parser: self, tokenizer: tokenizer, limit: limits.valueBytes))
     }
@@ -198,17 +108,7 @@ public final class DataParser: XMLHandler {
     default:
       let node = endInterior(frame, own)
       frames.removeLast()
-      switch node {
-      case .plain(let node)?:
-        if frame.schema.kind == .list {
-          entries.append(.plain(node))
-        } else if !(node.isEmpty && frame.schema.isNonPresenceContainer) {
-          slots.append(InteriorNode.Slot(frame.schema, .container(node)))
-        }
-      case .edit(let edit)?:
-        if frame.schema.kind == .list { entries.append(.edit(edit)) } else { edits.append(edit) }
-      case nil: break
-      }
+      hand(up: node, frame.schema)
     }
   }
 
@@ -282,6 +182,23 @@ public final class DataParser: XMLHandler {
       slots.append(InteriorNode.Slot(schema, .any(content)))
     }
   }
-}
 
-func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
+  /// What is wrong with an element that is no child of `parent`.
+  func unknown(_ tag: XMLTag, in parent: SchemaNode) -> DatastoreError {
+    let name = Self.shortened(tag.nameText)
+    guard let namespace = tag.namespaceText.map(Self.shortened) else {
+      return DatastoreError(
+        .unknownNamespace, path: path(), message: "\(name) has no namespace",
+        info: [("bad-element", name), ("bad-namespace", "")])
+    }
+    guard let module = tag.namespaceText.flatMap({ reader.schema.module(namespace: $0) }), module.isImplemented else {
+      return DatastoreError(
+        .unknownNamespace, path: path(), message: "\(name): there is no module with the namespace \(namespace)",
+        info: [("bad-element", name), ("bad-namespace", namespace)])
+    }
+    let place = parent.kind == .root ? "the top level" : parent.path
+    return DatastoreError(
+      .unknownElement, path: path(), message: "\(module.name) has no \(name) in \(place)",
+      info: [("bad-element", name)])
+  }
+}

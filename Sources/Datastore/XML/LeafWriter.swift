@@ -34,8 +34,10 @@ struct LeafWriter {
     text.withUTF8 { appendXMLEscaped($0, to: &output, inAttribute: false) }
   }
 
-  /// A value that names modules: their namespaces are declared at the element.
-  private func appendWithNamespaces(_ value: Value, of leaf: SchemaNode, declaring: Bool, to output: inout [UInt8]) {
+  /// The text of a value that names modules, and the prefixes in it, which are to be declared at its element.
+  static func namespacedText(
+    _ value: Value, of leaf: SchemaNode, sealer: Sealer?
+  ) -> (text: [UInt8], declared: [(prefix: String, module: Module)]) {
     var declared: [(prefix: String, module: Module)] = []
     var text: [UInt8] = []
     leaf.type?.append(canonical: value, to: &text, sealer: sealer) { module in
@@ -47,6 +49,12 @@ struct LeafWriter {
       declared.append((prefix, module))
       return prefix
     }
+    return (text, declared)
+  }
+
+  /// A value that names modules: their namespaces are declared at the element.
+  private func appendWithNamespaces(_ value: Value, of leaf: SchemaNode, declaring: Bool, to output: inout [UInt8]) {
+    let (text, declared) = Self.namespacedText(value, of: leaf, sealer: sealer)
     encoding.appendStart(leaf, declaring: declaring, to: &output)
     output.removeLast()
     for declaration in declared {
@@ -64,7 +72,10 @@ struct LeafWriter {
   /// Appends the captured content of an anydata or anyxml.
   func append(_ content: AnyContent, of node: SchemaNode, declaring: Bool, to output: inout [UInt8]) {
     encoding.appendStart(node, declaring: declaring, to: &output)
-    output.append(contentsOf: content.xml.utf8)
+    switch content.form {
+    case .xml: output.append(contentsOf: content.text.utf8)
+    case .json: output.append(contentsOf: AnyConversion(schema: encoding.schema).xml(fromJSON: content.text).utf8)
+    }
     encoding.appendEnd(node, to: &output)
   }
 

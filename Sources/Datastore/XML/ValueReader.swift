@@ -36,6 +36,24 @@ public struct ValueReader: Sendable {
     }
   }
 
+  /// The value that stands in JSON in some form.
+  func read(
+    _ form: JSONForm, _ text: UnsafeBufferPointer<UInt8>, for leaf: SchemaNode, at path: () -> InstancePath
+  ) throws(DatastoreError) -> Value {
+    guard let type = leaf.type else {
+      throw DatastoreError(.operationFailed, path: path(), message: "\(leaf.path) has no type")
+    }
+    do throws(ValueError) {
+      return try type.parse(
+        json: form, utf8: text, resolvePrefix: { $0.isEmpty ? leaf.module : schema.module(named: $0) }, sealer: sealer,
+        existing: existing(text, type, path))
+    } catch {
+      throw DatastoreError(
+        .invalidValue, appTag: error.appTag, path: path(), message: "\(leaf.name): \(error)",
+        info: [("bad-element", leaf.name)])
+    }
+  }
+
   /// The stored secret that a text may refer to.
   private func existing(
     _ text: UnsafeBufferPointer<UInt8>, _ type: SchemaType, _ path: () -> InstancePath

@@ -1,7 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 /// Identifiers and references with a prefix (RFC 7950 sections 6.2 and 14).
-enum Identifier {
+public enum Identifier {
   static func isStart(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
@@ -18,7 +18,7 @@ enum Identifier {
     }
   }
 
-  static func isValid(_ text: some StringProtocol) -> Bool {
+  public static func isValid(_ text: some StringProtocol) -> Bool {
     var bytes = text.utf8.makeIterator()
     guard let first = bytes.next(), isStart(first) else { return false }
     while let byte = bytes.next() {

@@ -36,8 +36,19 @@ extension InstanceIdentifier {
 
   /// The form with a prefix at every name, the prefix of a module given by its name.
   func append(to output: inout [UInt8], prefix: (String) -> String) {
+    append(to: &output) { module, _ in prefix(module) }
+  }
+
+  /// The form of JSON (RFC 7951 section 6.11): a module's name stands where the module changes.
+  public func append(jsonTo output: inout [UInt8]) {
+    append(to: &output) { module, around in module == around ? "" : module }
+  }
+
+  /// `prefix` gets the name of a module and that of the module around.
+  private func append(to output: inout [UInt8], prefix: (String, String?) -> String) {
+    var around: String?
     func name(_ module: String, _ name: String) {
-      let prefix = prefix(module)
+      let prefix = prefix(module, around)
       if !prefix.isEmpty {
         output += Array(prefix.utf8)
         output.append(UInt8(ascii: ":"))
@@ -53,6 +64,7 @@ extension InstanceIdentifier {
     for step in steps {
       output.append(UInt8(ascii: "/"))
       name(step.module, step.name)
+      around = step.module
       for predicate in step.predicates {
         output.append(UInt8(ascii: "["))
         switch predicate {

@@ -2,7 +2,7 @@
 
 import YANG
 
-extension DataParser {
+extension DataAssembler {
   /// Makes the node of the innermost element from what the stacks hold of it, and takes that off them. Nil when
   /// something in it was refused.
   func endInterior(_ frame: Frame, _ attributes: EditAttributes?) -> Finished? {
@@ -150,27 +150,5 @@ extension DataParser {
         .badElement, path: path(to: second),
         message: "\(first.name) and \(second.name) are of different cases of a choice",
         info: [("bad-element", second.name)]))
-  }
-
-  /// A name from outside as an error may repeat it: a reply must not grow with what was refused.
-  static func shortened(_ name: String) -> String { name.utf8.count <= 256 ? name : name.prefix(100) + "…" }
-
-  /// What is wrong with an element that is no child of `parent`.
-  func unknown(_ tag: XMLTag, in parent: SchemaNode) -> DatastoreError {
-    let name = Self.shortened(tag.nameText)
-    guard let namespace = tag.namespaceText.map(Self.shortened) else {
-      return DatastoreError(
-        .unknownNamespace, path: path(), message: "\(name) has no namespace",
-        info: [("bad-element", name), ("bad-namespace", "")])
-    }
-    guard let module = tag.namespaceText.flatMap({ reader.schema.module(namespace: $0) }), module.isImplemented else {
-      return DatastoreError(
-        .unknownNamespace, path: path(), message: "\(name): there is no module with the namespace \(namespace)",
-        info: [("bad-element", name), ("bad-namespace", namespace)])
-    }
-    let place = parent.kind == .root ? "the top level" : parent.path
-    return DatastoreError(
-      .unknownElement, path: path(), message: "\(module.name) has no \(name) in \(place)",
-      info: [("bad-element", name)])
   }
 }
