@@ -33,6 +33,23 @@ struct SimulatedSecY {
 
   init(sci: SCI) { self.sci = sci }
 
+  /// What it would tell an agent that comes back.
+  var content: SecYState {
+    func state(_ number: AssociationNumber, _ association: Association, _ isInUse: Bool) -> SecYState.Association {
+      SecYState.Association(
+        number: number, key: association.identifier, isInUse: isInUse,
+        nextPN: nextPN[association.identifier] ?? 1)
+    }
+    var channels: [SCI: [SecYState.Association]] = [:]
+    for sci in self.channels { channels[sci] = [] }
+    for (slot, association) in receive {
+      channels[slot.sci, default: []].append(state(slot.associationNumber, association, true))
+    }
+    return SecYState(
+      configuration: configuration, status: status ?? .blocked,
+      transmit: transmit.map { state($0.key, $0.value, $0.key == enabled) }, receive: channels)
+  }
+
   mutating func clearViolations() { violations = [] }
 
   /// The association that frames are protected with.

@@ -35,6 +35,9 @@ final class Simulation {
     var keyRequests: [KeyRequest] = []
     var generation: UInt64 = 0
     var keyChains: (primary: KeyChain?, fallback: KeyChain?)
+    /// What was kept of its KaY, as it would be on disk.
+    var kept: SecretBytes?
+    var keptMark = 0
   }
 
   struct DataFrame {
@@ -143,6 +146,52 @@ final class Simulation {
     if isRunning { perform(index) { kay, now in kay.handleTimeout(now: now) } }
   }
 
+  /// When set, the next input of this station is its last: only so many of the effects are carried out.
+  var effectsBeforeDeath: (station: Int, count: Int)?
+
+  /// Keeps what a restart needs, as it is done before effects are carried out.
+  private func keep(_ index: Int) {
+    let mark = stations[index].kay.resumptionMark
+    let hasSent = stations[index].kay.effects.contains { if case .send = $0 { true } else { false } }
+    guard mark != stations[index].keptMark || hasSent else { return }
+    stations[index].keptMark = mark
+    stations[index].kept = stations[index].kay.resumption(now: moment(index))?.encoded()
+  }
+
+  private func die(_ count: Int, _ index: Int) {
+    effectsBeforeDeath = nil
+    for effect in stations[index].kay.takeEffects().prefix(count) {
+      switch effect {
+      case .send(let frame): send(frame, from: index)
+      case .secY(let command): stations[index].secY.carryOut(command)
+      case .event, .key: break
+      }
+    }
+    stations[index].isRunning = false
+  }
+
+  /// The port's process begins anew, its SecY having gone on; whether it goes on as the same members.
+  func resume(_ index: Int) throws -> Bool {
+    stations[index].generation += 1
+    let configuration = stations[index].kay.configuration
+    var kay = KaY(configuration: configuration, random: source(index, stations[index].generation))
+    let chains = stations[index].keyChains
+    var resumed = false
+    if let kept = stations[index].kept {
+      resumed = kay.resume(
+        try KaYResumption(decoding: kept), secYHolds: stations[index].secY.content, primary: chains.primary,
+        fallback: chains.fallback, now: moment(index))
+    }
+    stations[index].kay = kay
+    stations[index].isRunning = true
+    if !resumed {
+      violations += stations[index].secY.violations
+      stations[index].secY = SimulatedSecY(sci: configuration.sci)
+    }
+    setKeyChains(index, primary: chains.primary, fallback: chains.fallback)
+    return resumed
+  }
+
   // MARK: Time
 
   func run(for time: Duration) { run(until: now + time) }
@@ -181,6 +230,8 @@ final class Simulation {
   /// Calls the engine, carries out what it wants and looks at the result.
   func perform(_ index: Int, _ call: (inout KaY, Moment) -> Void) {
     call(&stations[index].kay, moment(index))
+    keep(index)
+    if let effectsBeforeDeath, effectsBeforeDeath.station == index { return die(effectsBeforeDeath.count, index) }
     var refused: [SecYCommand] = []
     for effect in stations[index].kay.takeEffects() {
       switch effect {

@@ -88,6 +88,25 @@ struct ControlledPort: Sendable {
     newInformation = true
   }
 
+  /// Sets all that ``Resumption`` holds.
+  mutating func restore(_ resumption: Resumption) {
+    guard Resumption.states.indices.contains(Int(resumption.state)) else { return }
+    state = Resumption.states[Int(resumption.state)]
+    latest = resumption.latest
+    old = resumption.old
+    protection = resumption.protection
+    transmitWhen = resumption.transmitWhen
+    retireWhen = resumption.retireWhen
+    controlledPortEnabled = true
+  }
+
+  /// Gives up all SAKs at once, as if there never had been any.
+  mutating func discardAll() {
+    newSAK = nil
+    state = .change
+    enter(.change, now: .zero)
+  }
+
   /// Runs transitions until none is due.
   mutating func step(now: Duration) {
     // The longest path without rest visits each state once.
@@ -170,5 +189,35 @@ struct ControlledPort: Sendable {
       old = nil
       newInformation = true
     }
+  }
+}
+
+extension ControlledPort {
+  /// What a secured port has to keep over a restart.
+  struct Resumption: Sendable {
+    /// By their place in `states`.
+    var state: UInt8
+    var latest: Held?
+    var old: Held?
+    var protection: Protection
+    var transmitWhen: Duration?
+    var retireWhen: Duration?
+
+    /// The states in which a secured port rests.
+    static let states: [State] = [.receiving, .ready, .transmitting, .retire]
+  }
+
+  /// Nil while the port is not secured.
+  var resumption: Resumption? {
+    guard controlledPortEnabled, let protection, let place = Resumption.states.firstIndex(of: state) else { return nil }
+    return Resumption(
+      state: UInt8(place), latest: latest, old: old, protection: protection, transmitWhen: transmitWhen,
+      retireWhen: retireWhen)
+  }
+
+  init(resuming resumption: Resumption, timers: Timers) {
+    self.init(timers: timers)
+    connection = .secure
+    restore(resumption)
   }
 }

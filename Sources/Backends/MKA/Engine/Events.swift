@@ -32,6 +32,10 @@ public struct Event: Sendable, Hashable {
     case ppkFallback(String)
     /// PPK mode: a key of the key service is in use.
     case ppkInUse
+    /// PPK mode: the key in use grows old and no other has come.
+    case keyAgeAlarm(Duration)
+    /// PPK mode: the key in use is older than the policy allows; whether the port is blocked for it.
+    case keyExhausted(stalls: Bool)
   }
 
   public enum Severity: UInt8, Sendable, Comparable {
@@ -53,8 +57,8 @@ public struct Event: Sendable, Hashable {
 
   public var severity: Severity {
     switch kind {
-    case .icvFailure, .failure, .ppkFailure: .error
-    case .sessionUnsecured, .peerLost, .keyExpired, .ppkFallback: .warning
+    case .icvFailure, .failure, .ppkFailure, .keyExhausted: .error
+    case .sessionUnsecured, .peerLost, .keyExpired, .ppkFallback, .keyAgeAlarm: .warning
     case .sessionStart, .sessionSecured, .sessionSecuredWithFallbackPSK, .sessionStop, .cakRollover, .suspended,
       .suspensionEnded:
       .notice
@@ -82,6 +86,8 @@ public struct Event: Sendable, Hashable {
     case .ppkFailure: "PPK_FAILURE"
     case .ppkFallback: "PPK_FALLBACK"
     case .ppkInUse: "PPK_IN_USE"
+    case .keyAgeAlarm: "KEY_AGE_ALARM"
+    case .keyExhausted: "KEY_LIFETIME_EXHAUSTED"
     }
   }
 }
@@ -107,6 +113,10 @@ extension Event {
     case .ppkFailure(let reason): text += "no key from the key service: \(reason)"
     case .ppkFallback(let reason): text += "SAK from the CAK alone: \(reason)"
     case .ppkInUse: text += "SAK made with a key of the key service"
+    case .keyAgeAlarm(let age): text += "the key in use is \(age.components.seconds) s old"
+    case .keyExhausted(let stalls):
+      text +=
+        "the key in use is older than allowed, \(stalls ? "the port is blocked" : "falling back to the CAK alone")"
     }
     if let ckn { text += ", CKN:\(ckn)" }
     return text

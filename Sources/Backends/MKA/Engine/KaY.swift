@@ -50,6 +50,7 @@ public struct KaY: Sendable {
   /// What we ask for, in seconds.
   var suspensionRequest: UInt8 = 0
   var ppk = PPKState()
+  var keyAge = KeyAgeState()
 
   public init(configuration: PortConfiguration, random: any RandomSource = SystemRandomSource()) {
     self.configuration = configuration
@@ -81,6 +82,7 @@ public struct KaY: Sendable {
     {
       rekeyWanted = true
       ppk = PPKState(transaction: ppk.transaction)
+      keyAge = KeyAgeState()
     }
     for index in participants.indices { participants[index].newInformation = true }
     settle(now)
@@ -176,6 +178,7 @@ public struct KaY: Sendable {
     if let time = rekeyTime { times.append(time) }
     for case let time? in [suspendedUntil, holdUntil] { times.append(time) }
     if let deadline = ppk.nextTimeout { times.append(deadline) }
+    if let time = keyAgeTimeout { times.append(time) }
     // What was due by now has been looked at. What could not be done waits for the next hello or input.
     return times.filter { $0 > now.uptime }.min()
   }
@@ -197,6 +200,7 @@ public struct KaY: Sendable {
     choosePrincipal(now)
     updatePort(now)
     expirePPK(now)
+    enforceKeyLifetime(now)
     makeSAKIfNeeded(now)
     updatePort(now)
     endSuspension(now)
@@ -252,7 +256,7 @@ public struct KaY: Sendable {
   }
 
   /// Notices that frames are protected with another key than before, or no more.
-  private mutating func noteUse(_ now: Moment) {
+  mutating func noteUse(_ now: Moment) {
     let key = controlledPort.latest.flatMap { $0.transmits ? $0 : controlledPort.old }
     guard let key, controlledPort.controlledPortEnabled, key.transmits else {
       if let inUse {
@@ -268,6 +272,7 @@ public struct KaY: Sendable {
     let previous = inUse
     inUse = (key.identifier, key.ckn)
     inUseSince = now
+    keyAge = KeyAgeState()
     if previous?.ckn != key.ckn {
       let isFallback = participant(key.ckn)?.role.isFallback ?? false
       emit(isFallback ? .sessionSecuredWithFallbackPSK : .sessionSecured, ckn: key.ckn)

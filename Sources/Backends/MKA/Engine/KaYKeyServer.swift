@@ -42,7 +42,7 @@ extension KaY {
     else { return true }
     if rekeyWanted || (rekeyTime.map { now.uptime >= $0 } ?? false) { return true }
     if participant.peers.live.contains(where: \.lostKey), now.uptime >= distribution.made + timers.life { return true }
-    if distribution.wasRefused { return true }
+    if distribution.wasRefused || wantsBackToPPK(index, now: now) { return true }
     let patience = distribution.ppk == nil ? timers.life : max(timers.life, ppkPolicy?.timeout ?? timers.life)
     return !participant.isDistributionComplete
       && now.uptime >= distribution.made + patience * (distribution.attempts > 0 ? 2 : 1)

@@ -26,6 +26,7 @@ struct PPKState: Sendable {
   var reason: String?
   /// SAKs that hold a key of the key service.
   private(set) var madeKeys: [SAKIdentifier] = []
+  var lastFallback: PPKFallback?
 
   init(transaction: UInt64 = 0) { self.transaction = transaction }
 
@@ -63,14 +64,31 @@ extension KaY {
       if ppkPolicy.onFailure == .fallBack { return fallBack(reason, index: index, now: now) }
       return ppkIsImpossible(reason, index: index)
     }
+    if ppkPolicy.onFailure == .fallBack, keyAge.isExhausted, isPPKInUse, !isOnFallbackSAK(index) {
+      return fallBack(ppk.reason ?? "the key in use is too old", index: index, now: now)
+    }
     guard ppk.pending == nil, ppk.retryAt.map({ now.uptime >= $0 }) ?? true else { return }
-    if ppkPolicy.onFailure == .fallBack, ppk.failures >= ppkPolicy.attempts, !isOnFallbackSAK(index) {
+    if ppkPolicy.onFailure == .fallBack, mayFallBack(ppkPolicy), !isOnFallbackSAK(index) {
       return fallBack(ppk.reason ?? "the key service fails", index: index, now: now)
     }
     let told = capability.system.isEmpty ? nil : capability.system
     ask(
       .new, for: .serve(peer: peer.memberIdentifier), remoteSystem: ppkPolicy.remoteSystem ?? told,
       index: index, now: now)
+  }
+
+  /// A key in use serves on until its time is over, where it has one; else, and where there is none, attempts count.
+  private func mayFallBack(_ ppkPolicy: PPKPolicy) -> Bool {
+    if isPPKInUse, policy.keyLifetime != nil { return keyAge.isExhausted }
+    return ppk.failures >= ppkPolicy.attempts
+  }
+
+  /// A SAK of the CAK alone is replaced as soon as the key service may work again.
+  func wantsBackToPPK(_ index: Int, now: Moment) -> Bool {
+    guard ppkPolicy != nil, isOnFallbackSAK(index), participants[index].peers.live.first?.ppk != nil else {
+      return false
+    }
+    return ppk.pending == nil && (ppk.retryAt.map { now.uptime >= $0 } ?? true)
   }
 
   /// Whether the SAK in use is one of the CAK alone that is good for the present members.
@@ -83,6 +101,7 @@ extension KaY {
   private mutating func fallBack(_ reason: String, index: Int, now: Moment) {
     guard !isOnFallbackSAK(index) || rekeyWanted else { return }
     emit(.ppkFallback(reason), ckn: participants[index].ckn)
+    ppk.lastFallback = PPKFallback(count: (ppk.lastFallback?.count ?? 0) + 1, reason: reason, time: now)
     ppk.reason = reason
     ppk.retryAt = now.uptime + (ppkPolicy?.retryInterval ?? timers.life)
     makeSAK(index, with: nil, now: now)

@@ -49,6 +49,10 @@ struct Participant: Sendable {
 
   private(set) var memberIdentifier: MemberIdentifier
   private(set) var messageNumber: UInt32 = 0
+  /// No number up to this one is used after a restart: it is kept before they are sent.
+  private(set) var reservedMessageNumber: UInt32 = 0
+  /// Numbers up to this one may have been sent before a restart; until when that matters.
+  private var formerNumbers: (upTo: UInt32, until: Duration)?
   /// The numbers sent within the life time, and when.
   private var sentNumbers: [(number: UInt32, time: Duration)] = []
   var lastSent: Moment?
@@ -99,11 +103,49 @@ struct Participant: Sendable {
     return identifier
   }
 
+  /// Goes on as a member that was known before. Fails when the CAK is not that of the member.
+  init(
+    resuming member: KaYResumption.Member, key: KeyChain.Key, keyChain: String, role: Role, now: Moment, life: Duration,
+    random: inout any RandomSource
+  ) throws(MKAError) {
+    try self.init(key: key, keyChain: keyChain, role: role, now: now, random: &random)
+    guard try ick.check() == member.check else { throw MKAError(.invalidKey, "the CAK is another one") }
+    memberIdentifier = member.memberIdentifier
+    messageNumber = member.messageNumber
+    reservedMessageNumber = member.messageNumber
+    formerNumbers = (member.messageNumber, now.uptime + life)
+    keyNumber = member.keyNumber
+    keyNumbers = member.takenKeys.map { ($0.keyServer, $0.number) }
+    for known in member.peers {
+      var peer = Peer(
+        BasicParameterSet(
+          version: known.version, keyServerPriority: known.priority, isKeyServer: known.claimsKeyServer,
+          desiresMACsec: known.desiresMACsec, capability: known.capability, sci: known.sci,
+          memberIdentifier: known.memberIdentifier, messageNumber: known.messageNumber, ckn: key.ckn),
+        now: now, expires: now.uptime + life)
+      peer.isLive = true
+      peer.ppk = known.ppkSystem.map { PPKAnnouncement.Capability(system: $0) }
+      _ = peers.add(peer)
+    }
+    lastHeard = peers.hasLive ? now.uptime : nil
+  }
+
+  /// As key server after a restart: this is what all live peers have.
+  mutating func resumeDistribution(of sak: SAK, made: Duration) {
+    for place in peers.peers.indices where peers[place].isLive { peers[place].acknowledgedKey = sak.identifier }
+    var distribution = Distribution(
+      sak: sak, set: nil, ppk: nil, members: Set(peers.live.map(\.memberIdentifier)), made: made)
+    distribution.wasComplete = true
+    self.distribution = distribution
+  }
+
   /// Becomes a new member: message and key numbers begin again (IEEE 802.1X-2020 9.4.2).
   mutating func renew(random: inout any RandomSource) throws(MKAError) {
     memberIdentifier = try Self.freshIdentifier(&random)
     messageNumber = 0
+    reservedMessageNumber = 0
     sentNumbers = []
+    formerNumbers = nil
     keyNumber = 0
     distribution = nil
     newInformation = true
@@ -115,6 +157,10 @@ struct Participant: Sendable {
   mutating func takeMessageNumber(now: Duration, life: Duration) -> UInt32? {
     guard messageNumber < UInt32.max else { return nil }
     messageNumber += 1
+    if messageNumber > reservedMessageNumber {
+      let (next, overflows) = messageNumber.addingReportingOverflow(KaYResumption.messageNumberStep)
+      reservedMessageNumber = overflows ? UInt32.max : next
+    }
     sentNumbers.removeAll { $0.time + life < now }
     sentNumbers.append((messageNumber, now))
     return messageNumber
@@ -122,7 +168,8 @@ struct Participant: Sendable {
 
   /// Whether a peer that lists us with this number has heard us within the life time.
   func isRecent(_ number: UInt32, now: Duration, life: Duration) -> Bool {
-    sentNumbers.contains { $0.number == number && $0.time + life >= now }
+    if let formerNumbers, number <= formerNumbers.upTo, now <= formerNumbers.until { return true }
+    return sentNumbers.contains { $0.number == number && $0.time + life >= now }
   }
 
   // MARK: Key numbers
@@ -131,6 +178,9 @@ struct Participant: Sendable {
   func hasTaken(_ key: SAKIdentifier) -> Bool {
     keyNumbers.contains { $0.keyServer == key.keyServer && $0.number >= key.number }
   }
+
+  /// The last SAK taken from each key server.
+  var takenKeys: [SAKIdentifier] { keyNumbers.map { SAKIdentifier(keyServer: $0.keyServer, number: $0.number) } }
 
   /// Remembers a SAK as taken.
   mutating func take(_ key: SAKIdentifier) {

@@ -55,8 +55,23 @@ public struct Policy: Sendable, Hashable {
   public var maximumAssociationNumber: UInt8 = 3
   public var announcesCipherSuites = true
   public var keyDistribution = KeyDistribution.sak
+  /// How old a key of the key service may grow in use; nil for no limit. Without such keys it has no effect.
+  public var keyLifetime: KeyLifetime?
 
   public init() {}
+}
+
+/// How long a key of the key service may protect a port.
+public struct KeyLifetime: Sendable, Hashable {
+  /// At this age the key is exhausted: what follows is the failure action of PPK mode.
+  public var maximumAge: Duration
+  /// At this age the operator is warned.
+  public var alarmAge: Duration
+
+  public init(maximumAge: Duration, alarmAge: Duration) {
+    self.maximumAge = maximumAge
+    self.alarmAge = alarmAge
+  }
 }
 
 /// A port as MKA needs to know it.

@@ -34,7 +34,8 @@ extension KaY {
   /// What is to pass the controlled port.
   var portStatus: PortStatus {
     if controlledPort.controlledPortEnabled, controlledPort.latest != nil { return .protected }
-    return policy.securityPolicy == .mustSecure ? .blocked : .unprotected
+    // What was secured with keys of the key service does not go on in clear when they run out.
+    return policy.securityPolicy == .mustSecure || keyAge.isStalled ? .blocked : .unprotected
   }
 
   /// Brings the SecY to hold what the CP state machine holds.

@@ -52,6 +52,17 @@ public struct KaYStatus: Sendable {
   public var ppkReason: String?
   /// PPK mode: whether the SAK in use holds a key of the key service.
   public var isPPKInUse: Bool
+  /// PPK mode: the port is blocked because its key ran out.
+  public var isStalled: Bool
+  /// PPK mode: when and why a SAK was last made of the CAK alone.
+  public var ppkFallback: PPKFallback?
+}
+
+/// A step back from PPK mode, as the policy allowed it.
+public struct PPKFallback: Sendable, Hashable {
+  public var count: UInt64
+  public var reason: String
+  public var time: Moment
 }
 
 /// One CAK of a port.
@@ -122,7 +133,7 @@ extension KaY {
       timeToRekey: remaining(rekeyTime), timeToExitSuspension: remaining(suspendedUntil),
       securedSince: securedSince, keyInUseSince: inUseSince, principal: principal, participants: participants,
       counters: counters, ppkReason: ppk.reason,
-      isPPKInUse: inUse.map { ppk.madeKeys.contains($0.identifier) } ?? false)
+      isPPKInUse: isPPKInUse, isStalled: keyAge.isStalled, ppkFallback: ppk.lastFallback)
   }
 
   private var sessionState: SessionState {

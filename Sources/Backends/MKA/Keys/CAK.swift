@@ -117,6 +117,9 @@ public struct CAK: Sendable {
 public struct IntegrityCheckKey: Sendable {
   let secret: SecretBytes
 
+  /// Tells this key from others without telling anything of it.
+  func check() throws(MKAError) -> [UInt8] { try icv(of: Array("agentd MKA resumption".utf8)) }
+
   /// The 16 octets of AES-CMAC over a frame.
   public func icv(of frame: [UInt8]) throws(MKAError) -> [UInt8] {
     var icv = [UInt8](repeating: 0, count: AES.blockLength)
