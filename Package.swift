@@ -29,6 +29,7 @@ let package = Package(
     .target(name: "Secrets", dependencies: ["COpenSSL"], swiftSettings: v6),
     .target(name: "Netlink", swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
+    .target(name: "YANGGenerator", dependencies: ["CLibXML2", "YANG"], swiftSettings: v6),
     .target(name: "YANGToSwift", dependencies: ["YANG"], swiftSettings: v6),
 
     // The simulated KME
@@ -51,6 +52,7 @@ let package = Package(
 
     // Programs
     .executableTarget(name: "yangc", dependencies: ["YANG", "YANGToSwift", arguments], swiftSettings: v6),
+    .executableTarget(name: "yang-gen", dependencies: ["YANG", "YANGGenerator", arguments], swiftSettings: v6),
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
@@ -61,6 +63,7 @@ let package = Package(
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
+    .testTarget(name: "YANGGeneratorTests", dependencies: ["Datastore", "YANG", "YANGGenerator"], exclude: ["yang"], swiftSettings: v6),
     .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], exclude: ["References"], swiftSettings: v6),
     .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CLibXML2", "CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),

@@ -87,6 +87,20 @@ final class Automaton: Sendable {
     return end.map { accepting[Int($0)] }
   }
 
+  /// The state before any character.
+  var initialState: UInt16 { Self.start }
+
+  /// The state that an ASCII character leads to; nil when no match can follow.
+  func state(after character: UInt8, from state: UInt16) -> UInt16? {
+    let characterClass = classes[Int(character)]
+    guard characterClass < Self.continuation else { return nil }
+    let next = table[Int(state) * classCount + Int(characterClass)]
+    return next == Self.dead || next == Self.undecided ? nil : next
+  }
+
+  /// True when a text that ends in this state matches.
+  func isAccepting(_ state: UInt16) -> Bool { accepting[Int(state)] }
+
   /// The state at the end of the text, or the dead one as soon as it is reached: what follows cannot bring the match
   /// back. Nil at an octet that is not ours to judge.
   private static func run(

@@ -6,7 +6,7 @@ public final class Pattern: Sendable {
   public let source: String
   public let isInverted: Bool
   public let errorText: Restriction.ErrorText
-  private let expression: RegularExpression
+  let expression: RegularExpression
 
   init(source: String, isInverted: Bool, errorText: Restriction.ErrorText) {
     self.source = source

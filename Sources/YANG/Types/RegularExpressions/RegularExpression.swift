@@ -33,7 +33,8 @@ final class RegularExpression: Sendable {
     return reference.matches(text)
   }
 
-  private var automaton: Automaton? {
+  /// Nil for an expression that is left to libxml2.
+  var automaton: Automaton? {
     if let made = quick.load() { return made.automaton }
     return quick.storeIfNil(Quick(ExpressionSyntax.parse(source).flatMap(Automaton.init))).automaton
   }
