@@ -46,7 +46,7 @@ let package = Package(
 
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
-    .target(name: "MKA", dependencies: ["COpenSSL", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
+    .target(name: "MKA", dependencies: ["COpenSSL", "Netlink", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
@@ -71,7 +71,7 @@ let package = Package(
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
-    .testTarget(name: "MKATests", dependencies: ["MKA"], swiftSettings: v6),
+    .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),

@@ -44,7 +44,7 @@ struct NetlinkWriter {
   /// An attribute that holds a text and its end.
   mutating func attribute(_ type: UInt16, text: String) { attribute(type, Array(text.utf8) + [0]) }
 
-  mutating func attribute(_ type: UInt16, _ value: UInt32) {
+  mutating func attribute<T: FixedWidthInteger & UnsignedInteger>(_ type: UInt16, _ value: T) {
     attribute(type, withUnsafeBytes(of: value) { Array($0) })
   }
 }
@@ -76,6 +76,7 @@ struct NetlinkAttributes: Sendable {
 
   func uint8(_ type: UInt16) throws(NetlinkError) -> UInt8? { try integer(type) }
   func uint32(_ type: UInt16) throws(NetlinkError) -> UInt32? { try integer(type) }
+  func uint64(_ type: UInt16) throws(NetlinkError) -> UInt64? { try integer(type) }
 
   private func integer<T: FixedWidthInteger>(_ type: UInt16) throws(NetlinkError) -> T? {
     guard let value = values[type] else { return nil }
@@ -90,6 +91,9 @@ struct NetlinkAttributes: Sendable {
   func text(_ type: UInt16) throws(NetlinkError) -> String? {
     values[type].map { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
+
+  /// The values in the order of their types: those of a list, which the kernel numbers.
+  var list: [ArraySlice<UInt8>] { values.sorted { $0.key < $1.key }.map(\.value) }
 
   func nested(_ type: UInt16) throws(NetlinkError) -> NetlinkAttributes? {
     guard let value = values[type] else { return nil }

@@ -32,6 +32,8 @@ public struct NetlinkMessage: Sendable, Hashable {
     public static let replace = Flags(rawValue: 0x100)
     /// Of requests that make something: make it if it does not exist.
     public static let create = Flags(rawValue: 0x400)
+    /// Of requests that make something in a list: at its end.
+    static let append = Flags(rawValue: 0x800)
     /// Of acknowledgements: the request's payload is not repeated.
     static let capped = Flags(rawValue: 0x100)
     /// Of acknowledgements: attributes follow.

@@ -7,6 +7,7 @@ struct NetlinkSocket: ~Copyable {
   /// The protocols of netlink that are used here.
   enum Family: Int32 {
     case route = 0
+    case netfilter = 12
     case generic = 16
   }
 
@@ -60,13 +61,15 @@ struct NetlinkSocket: ~Copyable {
   deinit { close(descriptor) }
 
   /// Sends a request, made with the sequence number that `make` gets, and collects its answer.
+  ///
+  /// - Parameter secret: bytes of the payload that are filled in just before it is sent, and wiped after.
   mutating func exchange(
-    _ make: (UInt32) throws(NetlinkError) -> NetlinkMessage
+    secret: NetlinkSecret? = nil, _ make: (UInt32) throws(NetlinkError) -> NetlinkMessage
   ) throws(NetlinkError) -> [NetlinkMessage] {
     for _ in 0..<Self.maximumAttempts {
       sequence &+= 1
       let request = try make(sequence)
-      try send(request)
+      try send(request.encoded, secret: secret)
       var collector = NetlinkCollector(request: request, limit: Self.maximumMessages)
       while !collector.isComplete { try collector.take(try receive()) }
       if !collector.isInterrupted { return collector.messages }
@@ -74,8 +77,37 @@ struct NetlinkSocket: ~Copyable {
     throw .inconsistent
   }
 
-  private func send(_ message: NetlinkMessage) throws(NetlinkError) {
-    let bytes = message.encoded
+  /// Sends messages that are carried out together or not at all, as a subsystem of netfilter takes them between a
+  /// beginning and an end. Throws the first refusal.
+  ///
+  /// - Parameter make: the messages for the sequence numbers from the given one on. Those in the middle ask to be
+  ///   acknowledged.
+  mutating func batch(_ make: (UInt32) throws(NetlinkError) -> [NetlinkMessage]) throws(NetlinkError) {
+    let messages = try make(sequence &+ 1)
+    sequence &+= UInt32(messages.count)
+    var waiting = Set(messages.filter { $0.flags.contains(.acknowledge) }.map(\.sequence))
+    let first = messages.first?.sequence
+    var failure: NetlinkError?
+    try send(messages.flatMap(\.encoded), secret: nil)
+    while !waiting.isEmpty {
+      for answer in try NetlinkMessage.decode(try receive()) where answer.type == NetlinkMessage.Control.error {
+        let refusal = try answer.failure()
+        // What is refused at its beginning, or at its end, is answered there and nowhere else.
+        if answer.sequence == first, let refusal { throw refusal }
+        if waiting.remove(answer.sequence) != nil, failure == nil { failure = refusal }
+      }
+    }
+    if let failure { throw failure }
+  }
+
+  private func send(_ message: [UInt8], secret: NetlinkSecret?) throws(NetlinkError) {
+    var bytes = message
+    if let secret { try secret.fill(&bytes) }
+    defer {
+      if secret != nil {
+        bytes.withUnsafeMutableBytes { if let start = $0.baseAddress { explicit_bzero(start, $0.count) } }
+      }
+    }
     while true {
       if Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count { return }
       guard errno == EINTR else { throw .system(call: "send", errorNumber: errno) }

@@ -23,6 +23,7 @@ enum RouteMessages {
     static let link: UInt16 = 5
     static let master: UInt16 = 10
     static let operationalState: UInt16 = 16
+    static let mode: UInt16 = 17
     static let linkInfo: UInt16 = 18
     static let alias: UInt16 = 20
     static let statistics: UInt16 = 23
