@@ -43,6 +43,7 @@ let package = Package(
 
     // The userspace SecY
     .target(name: "SecYEngine", dependencies: ["COpenSSL"], swiftSettings: v6),
+    .target(name: "SecYControl", dependencies: ["COpenSSL", "SecYEngine"], swiftSettings: v6),
 
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
@@ -57,6 +58,7 @@ let package = Package(
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
+    .executableTarget(name: "secyd", dependencies: ["CLinux", "SecYControl", "SecYEngine", "Secrets", arguments], swiftSettings: v6),
     .executableTarget(name: "mkaport", dependencies: ["MKA", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
 
     // Tests
@@ -72,6 +74,7 @@ let package = Package(
     .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink"], swiftSettings: v6),
+    .testTarget(name: "SecYControlTests", dependencies: ["SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),

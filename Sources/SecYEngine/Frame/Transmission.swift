@@ -55,7 +55,7 @@ extension SecurityEntity {
     let namesChannel = settings.includesSCI || sci != source << 16 | 1
     let tagLength = namesChannel ? SecTAG.longLength : SecTAG.shortLength
     let sent = length + tagLength + SecTAG.icvLength
-    guard sent - clearTags <= longestFrame else {
+    guard sent - min(clearTags, 4) <= longestFrame else {
       interface.outPktsTooLong += 1
       transmitCounts.outPktsTooLong += 1
       return .discard

@@ -19,7 +19,7 @@ public final class SecurityEntity {
   public let sci: UInt64
   public internal(set) var settings = SecYSettings()
   public internal(set) var status = ControlledPortStatus.blocked
-  /// Octets of the longest frame that the parent port takes, addresses and EtherType included, VLAN tags not.
+  /// Octets of the longest frame that the parent port takes, addresses and EtherType included, one VLAN tag in clear not.
   public var longestFrame: Int
 
   var interface = SecYCounts.Interface()
