@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
-    .executableTarget(name: "yangc", dependencies: ["YANG", "YANGToSwift", arguments], swiftSettings: v6),
+    .executableTarget(name: "yangc", dependencies: ["Datastore", "YANG", "YANGToSwift", arguments], swiftSettings: v6),
     .executableTarget(name: "yang-gen", dependencies: ["YANG", "YANGGenerator", arguments], swiftSettings: v6),
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
@@ -67,6 +67,7 @@ let package = Package(
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
     .testTarget(name: "YANGGeneratorTests", dependencies: ["Datastore", "YANG", "YANGGenerator"], exclude: ["yang"], swiftSettings: v6),
     .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], exclude: ["References"], swiftSettings: v6),
+    .testTarget(name: "yangcTests", dependencies: ["yangc"], swiftSettings: v6),
     .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CLibXML2", "CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),

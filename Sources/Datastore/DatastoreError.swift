@@ -37,6 +37,10 @@ public struct DatastoreError: Error, Sendable {
   public var message: String
   /// Children of error-info: (name, text), such as bad-element and bad-attribute.
   public var info: [(name: String, text: String)]
+  /// The text of the rule that does not hold, such as the condition of a `must` with an error message of its own.
+  public var rule: String?
+  /// The line of the document that it was found in, from 1; nil when it is of no document.
+  public var line: Int?
 
   public init(
     _ tag: Tag, layer: Layer = .application, appTag: String? = nil, path: InstancePath? = nil, message: String,

@@ -8,8 +8,8 @@ import YANG
 @main
 struct YANGCompiler: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "yangc", abstract: "Checks and shows YANG modules.",
-    subcommands: [Check.self, Tree.self, ShowSwift.self])
+    commandName: "yangc", abstract: "Checks and shows YANG modules, and checks and converts their data.",
+    subcommands: [Check.self, Tree.self, Validate.self, Convert.self, ShowSwift.self])
 }
 
 /// Where modules come from; shared by all commands.

@@ -46,6 +46,10 @@ public class DataAssembler {
   @exclusivity(unchecked) final var entries: [Item] = []
   @exclusivity(unchecked) final var values: [(schema: SchemaNode, value: Value)] = []
   @exclusivity(unchecked) final var edits: [EditNode] = []
+  /// Of the open nodes with annotations in or below them, the outermost first.
+  @exclusivity(unchecked) final var annotationStack: [AnnotationLevel] = []
+  /// The annotations that the document has; nil when there are none.
+  public final internal(set) var annotations: Annotations?
 
   /// An entry of a list, in document order among those with operations.
   enum Item {
@@ -97,8 +101,15 @@ public class DataAssembler {
 
   // MARK: What is wrong
 
+  /// The line that the parsing has come to, from 1.
+  var currentLine: Int { 0 }
+
   final func report(_ error: DatastoreError) {
-    if errors.count < Self.maximumErrors { errors.append(error) }
+    if errors.count < Self.maximumErrors {
+      var error = error
+      error.line = currentLine
+      errors.append(error)
+    }
     for index in frames.indices { frames[index].isBroken = true }
   }
 

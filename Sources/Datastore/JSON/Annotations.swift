@@ -10,6 +10,12 @@ public struct Annotation: Sendable, Hashable {
   /// Its value as JSON has it; one that came in XML is a string.
   public let value: JSONValue
 
+  static let defaultModule = "ietf-netconf-with-defaults"
+  static let defaultNamespace = "urn:ietf:params:xml:ns:netconf:default:1.0"
+
+  /// The namespace of the attribute that the annotation is in XML.
+  var namespace: String { module.name == Self.defaultModule ? Self.defaultNamespace : module.namespace }
+
   public init(module: Module, name: String, value: JSONValue) {
     self.module = module
     self.name = name

@@ -47,7 +47,6 @@ public final class JSONDataParser: DataAssembler {
   @exclusivity(unchecked) private var capture: JSONCapture?
   /// Set while annotations are captured.
   @exclusivity(unchecked) private var annotated: AnnotationTarget?
-  @exclusivity(unchecked) var annotationStack: [AnnotationLevel] = []
 
   /// Reads children of `schema`: the root, the input of an rpc, a notification.
   ///
@@ -87,11 +86,10 @@ public final class JSONDataParser: DataAssembler {
     return root ?? InteriorNode(schema: schema)
   }
 
-  /// The annotations that the document has; nil when there are none.
-  public private(set) var annotations: Annotations?
-
   /// The line that the parsing has come to, from 1.
   public var line: Int { tokenizer?.line ?? 0 }
+
+  override var currentLine: Int { line }
 
   // MARK: Values
 
@@ -254,7 +252,7 @@ extension JSONDataParser: JSONHandler {
       return try finishCapture()
     }
     guard let level = levels.popLast(), level.place == .object, let frame = frames.last else { return }
-    if annotationStack.last?.depth == frames.count { endAnnotations(frame) }
+    if annotationStack.last?.depth == frames.count { endAnnotations(frame, keys: nil) }
     let node = endInterior(frame, nil)
     if frames.count > 1 {
       frames.removeLast()
@@ -414,17 +412,9 @@ extension JSONDataParser: JSONHandler {
 
   // MARK: Annotations
 
-  /// Where annotations of nodes below one open node are kept until its keys are known.
-  struct AnnotationLevel {
-    /// The number of open nodes.
-    let depth: Int
-    var annotations = Annotations()
-  }
-
   private func annotate(_ target: AnnotationTarget, _ text: [UInt8]) throws(JSONError) {
     guard let value = try? JSONValue.parse(text) else { return }
-    if annotationStack.last?.depth != frames.count { annotationStack.append(AnnotationLevel(depth: frames.count)) }
-    let top = annotationStack.count - 1
+    let top = annotationLevel()
     switch target {
     case .object:
       guard let found = annotations(in: value) else { return }
@@ -465,26 +455,6 @@ extension JSONDataParser: JSONHandler {
 
   private func refuseAnnotation() {
     report(DatastoreError(.badAttribute, path: path(), message: "annotations are an object (RFC 7952 section 5.2)"))
-  }
-
-  /// The annotations at and below a node go to the node around it, now that its keys are known.
-  private func endAnnotations(_ frame: Frame) {
-    guard var level = annotationStack.popLast() else { return }
-    for (leafList, place, found) in level.annotations.unplaced {
-      let own = values[frame.values...].filter { $0.schema === leafList }
-      guard place < own.count else { continue }
-      level.annotations.below[InstancePath.Step(schema: leafList, keys: [own[place].value]), default: Annotations()]
-        .own += found
-    }
-    level.annotations.unplaced = []
-    guard frames.count > 1 else {
-      annotations = level.annotations
-      return
-    }
-    let depth = frames.count - 1
-    if annotationStack.last?.depth != depth { annotationStack.append(AnnotationLevel(depth: depth)) }
-    let step = path().steps.last ?? InstancePath.Step(schema: frame.schema)
-    annotationStack[annotationStack.count - 1].annotations.below[step] = level.annotations
   }
 }
 

@@ -59,7 +59,9 @@ extension InstancePath: CustomStringConvertible {
   private func text(prefix: (Module) -> String) -> String {
     var text = ""
     for step in steps {
-      let schema = step.schema
+      var schema = step.schema
+      // The input of an operation is called after the operation.
+      if schema.kind == .input || schema.kind == .output, let operation = schema.parent { schema = operation }
       text += "/\(prefix(schema.module)):\(schema.name)"
       if schema.kind == .leafList, let value = step.keys.first {
         text += "[.=\(Self.quoted(Self.text(of: value, schema, prefix)))]"

@@ -66,9 +66,11 @@ extension DatastoreError {
   /// Section 15.4.
   static func must(_ must: Must, at node: XPathNode) -> DatastoreError {
     let value = node.value.map { " for the value \($0.shownText)" } ?? ""
-    return DatastoreError(
+    var error = DatastoreError(
       .operationFailed, appTag: must.errorAppTag ?? "must-violation", path: node.path,
       message: must.errorMessage ?? "the condition \"\(must.condition.source)\" does not hold\(value)")
+    if must.errorMessage != nil { error.rule = "must \"\(must.condition.source)\"\(value)" }
+    return error
   }
 
   /// A node whose `when` is false (section 8.3.1).

@@ -56,16 +56,18 @@ final class ConstraintTable: @unchecked Sendable {
 
   let schema: Schema
   let library: XPathLibrary
+  let includingState: Bool
   private(set) var rules: [Rule] = []
   private(set) var facts: [NodeFacts] = []
   /// Rules that any change may matter to.
   private(set) var unboundedRules: [Int] = []
 
-  init(schema: Schema) {
+  init(schema: Schema, includingState: Bool = false) {
     self.schema = schema
+    self.includingState = includingState
     library = XPathLibrary(schema: schema)
     facts = schema.nodes.map { _ in NodeFacts() }
-    let relevant = schema.nodes.filter { $0.kind == .root || $0.isConfig }
+    let relevant = schema.nodes.filter { includingState || $0.kind == .root || $0.isConfig }
     compileConditions(relevant)
     for node in relevant { compileTypes(node) }
     for node in relevant { compileRules(node) }
@@ -216,7 +218,7 @@ final class ConstraintTable: @unchecked Sendable {
   }
 
   private func compileRequirements(_ node: SchemaNode) {
-    let requirements = Requirement.below(node)
+    let requirements = Requirement.below(node, includingState: includingState)
     guard !requirements.isEmpty else { return }
     var nodes: [SchemaNode] = []
     var conditioned: [SchemaNode] = []
@@ -253,7 +255,7 @@ final class ConstraintTable: @unchecked Sendable {
         guard isCondition(reader.rule) else { continue }
         here.leastConditionApexDepth = min(here.leastConditionApexDepth, reader.apexDepth)
       }
-      guard let parent = node.dataParent, node.isConfig else { continue }
+      guard let parent = node.dataParent, includingState || node.isConfig else { continue }
       let above = facts[parent.id]
       above.hasRulesBelow = above.hasRulesBelow || here.hasRulesBelow
       above.hasConditionsBelow = above.hasConditionsBelow || here.hasConditionsBelow

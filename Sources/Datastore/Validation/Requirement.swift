@@ -21,12 +21,14 @@ struct Requirement: Sendable {
   let node: SchemaNode
   let kind: Kind
 
-  /// The requirements on the children of a schema node; only configuration within configuration.
-  static func below(_ parent: SchemaNode) -> [Requirement] { collect(parent.children) }
+  /// The requirements on the children of a schema node; only configuration, or state as well.
+  static func below(_ parent: SchemaNode, includingState: Bool) -> [Requirement] {
+    collect(parent.children, includingState)
+  }
 
-  private static func collect(_ children: [SchemaNode]) -> [Requirement] {
+  private static func collect(_ children: [SchemaNode], _ includingState: Bool) -> [Requirement] {
     children.compactMap { child in
-      guard child.isConfig else { return nil }
+      guard includingState || child.isConfig else { return nil }
       switch child.kind {
       case .leaf, .anydata, .anyxml:
         return child.isMandatory && !child.isKey ? Requirement(node: child, kind: .mandatory) : nil
@@ -35,11 +37,14 @@ struct Requirement: Sendable {
         return Requirement(node: child, kind: .elements(minimum: child.minElements, maximum: child.maxElements))
       case .container:
         guard !child.hasPresence else { return nil }
-        let inner = collect(child.children)
+        let inner = collect(child.children, includingState)
         return inner.isEmpty ? nil : Requirement(node: child, kind: .container(inner))
       case .choice:
         let branches = child.children.map { branch in
-          Branch(node: branch, requirements: branch.kind == .case ? collect(branch.children) : collect([branch]))
+          Branch(
+            node: branch,
+            requirements: branch.kind == .case
+              ? collect(branch.children, includingState) : collect([branch], includingState))
         }
         guard child.isMandatory || branches.count > 1 || branches.contains(where: { !$0.requirements.isEmpty }) else {
           return nil

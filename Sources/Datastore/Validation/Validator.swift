@@ -13,7 +13,11 @@ public final class Validator: Sendable {
 
   let table: ConstraintTable
 
-  public init(schema: Schema) { table = ConstraintTable(schema: schema) }
+  /// - Parameters:
+  ///   - includingState: checks state data too, for trees that hold a whole operational state.
+  public init(schema: Schema, includingState: Bool = false) {
+    table = ConstraintTable(schema: schema, includingState: includingState)
+  }
 
   public var schema: Schema { table.schema }
 
@@ -40,9 +44,11 @@ public final class Validator: Sendable {
     var parent = XPathNode(root: configuration)
     for step in target?.steps ?? [] {
       guard let interior = parent.interior else { break }
-      let path = InstancePath([step])
-      guard case .container(let next)? = interior.node(at: path) else { break }
-      parent = XPathNode(parent: parent, schema: step.schema, content: .interior(next))
+      var instance = InteriorNode(
+        schema: step.schema, slots: zip(step.schema.keys, step.keys).map { InteriorNode.Slot($0, .leaf($1)) })
+      // An instance that the configuration does not have is there with its keys.
+      if case .container(let found)? = interior.node(at: InstancePath([step])) { instance = found }
+      parent = XPathNode(parent: parent, schema: step.schema, content: .interior(instance))
     }
     var walk = ValidationWalk(table: table)
     walk.checkAll(XPathNode(parent: parent, schema: body.schema, content: .interior(body)))

@@ -19,6 +19,8 @@ public final class DataParser: DataAssembler, XMLHandler {
   private var captured: AnyContent?
   /// Of the open elements that have any, the outermost first.
   @exclusivity(unchecked) var attributes: [EditAttributes] = []
+  /// Of the element that is about to be opened.
+  @exclusivity(unchecked) var pendingAnnotations: [Annotation] = []
   @exclusivity(unchecked) private var text: [UInt8] = []
 
   /// Reads children of `schema`: the root, or the input of an rpc. `tokenizer` is the one whose events come here.
@@ -31,6 +33,11 @@ public final class DataParser: DataAssembler, XMLHandler {
     cache = ChildCache(schema: reader.schema)
     super.init(schema: schema, reader: reader)
   }
+
+  /// Whether attributes are taken as annotations (RFC 7952) that belong to modules and are of no edit.
+  var keepsAnnotations = false
+
+  override var currentLine: Int { tokenizer.line }
 
   // MARK: Results
 
@@ -72,6 +79,10 @@ public final class DataParser: DataAssembler, XMLHandler {
     }
     let kind = child.kind
     open(child, hasAttributes: hasAttributes)
+    if !pendingAnnotations.isEmpty {
+      annotationStack[annotationLevel()].annotations.own = pendingAnnotations
+      pendingAnnotations = []
+    }
     if kind == .anydata || kind == .anyxml {
       return .enter(AnyContentParser(parser: self, tokenizer: tokenizer, limit: limits.valueBytes))
     }
@@ -102,6 +113,11 @@ public final class DataParser: DataAssembler, XMLHandler {
   public func endElement() throws(XMLError) {
     guard frames.count > 1, let frame = frames.last else { return }
     let own = frame.hasAttributes ? attributes.popLast() : nil
+    if annotationStack.last?.depth == frames.count {
+      var keys: [Value]?
+      if frame.schema.kind == .leafList { keys = (try? readValue(of: frame.schema)).map { [$0] } }
+      endAnnotations(frame, keys: keys)
+    }
     switch frame.schema.kind {
     case .leaf, .leafList: endLeaf(frame.schema, own)
     case .anydata, .anyxml: endAny(frame.schema, own)
@@ -114,6 +130,7 @@ public final class DataParser: DataAssembler, XMLHandler {
 
   public func finish() throws(XMLError) {
     guard let frame = frames.first, frames.count == 1 else { return }
+    if annotationStack.last?.depth == frames.count { endAnnotations(frame, keys: nil) }
     switch endInterior(frame, nil) {
     case .plain(let node)?: result = EditNode(schema: schema, plain: node)
     case .edit(let edit)?: result = edit

@@ -32,6 +32,8 @@ extension DataParser {
         key = attribute.valueText
       } else if purpose == .edit, attribute.isNamed("value", in: Self.yang) {
         value = attribute.valueText
+      } else if keepsAnnotations, let annotation = annotation(attribute) {
+        pendingAnnotations.append(annotation)
       } else {
         let name = Self.shortened(attribute.nameText)
         throw bad(.unknownAttribute, name, schema, "the attribute \(name) is not known here")
@@ -40,6 +42,18 @@ extension DataParser {
     let insertion = try readInsertion(insert, key: key, value: value, schema, tag)
     guard operation != nil || insertion != nil else { return nil }
     return EditAttributes(operation: operation, insertion: insertion)
+  }
+
+  /// The annotation that an attribute is (RFC 7952 section 5.1); nil when its namespace is no module's.
+  private func annotation(_ attribute: XMLTag.Attribute) -> Annotation? {
+    guard let namespace = attribute.namespaceText else { return nil }
+    // RFC 6243 gives its attribute a namespace of its own; it is the annotation `default` of its module.
+    if namespace == Annotation.defaultNamespace, let module = reader.schema.module(named: Annotation.defaultModule) {
+      let isTrue = attribute.valueText == "true" || attribute.valueText == "1"
+      return Annotation(module: module, name: attribute.nameText, value: .literal(isTrue ? .yes : .no))
+    }
+    guard let module = reader.schema.module(namespace: namespace) else { return nil }
+    return Annotation(module: module, name: attribute.nameText, value: .string(attribute.valueText))
   }
 
   private func readInsertion(
