@@ -12,7 +12,7 @@ import YANG
   @Test(arguments: ["harness", "agent", "unserved"])
   func validDocumentsAreTaken(_ name: String) throws {
     let schema = try schema(name)
-    let validator = Validator(schema: schema)
+    let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
     var count = 0
@@ -20,12 +20,8 @@ import YANG
       guard let document = try generator.valid() else { continue }
       count += 1
       let xml = XMLText(document, schema: schema).text
-      do {
-        let errors = validator.validate(try AgentView.tree(xml, schema))
-        #expect(errors.isEmpty, "\(name), seed \(seed), round \(round): \(errors.map(\.message)) in \(xml)")
-      } catch {
-        Issue.record("\(name), seed \(seed), round \(round): \(error) in \(xml)")
-      }
+      let errors = view.complaints(xml: xml)
+      #expect(errors.isEmpty, "\(name), seed \(seed), round \(round): \(errors.map(\.message)) in \(xml)")
     }
     #expect(count > 30, "seed \(seed): only \(count) documents were found")
   }
@@ -34,19 +30,19 @@ import YANG
   @Test(arguments: ["harness", "agent", "unserved"])
   func draftsHaveTheSameViolations(_ name: String) throws {
     let schema = try schema(name)
-    let validator = Validator(schema: schema)
+    let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
     var broken = 0
     for round in 0..<Schemas.rounds(150, long: 6_000) {
       let draft = generator.draft()
       let xml = XMLText(draft, schema: schema).text
-      guard let tree = try? AgentView.tree(xml, schema) else {
+      guard let tree = try? view.tree(xml: xml) else {
         Issue.record("\(name), seed \(seed), round \(round): refused: \(xml)")
         continue
       }
       let theirs = Set(try generator.judge.violations(in: draft).map(Finding.init))
-      let errors = validator.validate(tree)
+      let errors = view.validator.validate(tree)
       let ours = Set(errors.map(Finding.init))
       if !theirs.isEmpty { broken += 1 }
       guard errors.count < Validator.maximumErrors else { continue }
@@ -61,18 +57,13 @@ import YANG
   @Test(arguments: ["harness", "agent", "unserved"])
   func brokenDocumentsAreRefused(_ name: String) throws {
     let schema = try schema(name)
-    let validator = Validator(schema: schema)
+    let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
     for round in 0..<Schemas.rounds(80, long: 4_000) {
       guard let document = try generator.broken() else { continue }
       let xml = XMLText(document.root, schema: schema).text
-      var tags: Set<String> = []
-      do {
-        tags = Set(validator.validate(try AgentView.tree(xml, schema)).map(\.tag.rawValue))
-      } catch let failure as DatastoreFailure {
-        tags = Set(failure.errors.map(\.tag.rawValue))
-      }
+      let tags = Set(view.complaints(xml: xml).map(\.tag.rawValue))
       #expect(
         !tags.isDisjoint(with: document.tags),
         "\(name), seed \(seed), round \(round): \(document.rule): \(tags), not \(document.tags), for \(xml)")

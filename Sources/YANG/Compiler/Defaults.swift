@@ -77,7 +77,7 @@ extension Compiler {
           guard let named = self.nodeModule(forPrefix: prefix, in: text.scope) else { return nil }
           if !named.isImplemented { unimplemented.insert(named.name) }
           return named
-        }, sealer: nil)
+        }, sealer: nil, isDefault: true)
       return .success(value)
     } catch {
       // Values of an identityref are those of implemented modules.

@@ -11,13 +11,18 @@ extension SchemaType {
   ///   - resolvePrefix: the module a prefix stands for; called with an empty string for a name without prefix.
   ///   - sealer: seals the values of secret types; nil leaves them strings (for tools that read only schemas).
   ///   - existing: the secret stored where this one is written to, if there is one.
+  ///   - isDefault: true for the text of a `default` statement, where an integer may be hexadecimal or octal
+  ///     (section 9.2.1).
   public func parse(
-    _ text: some StringProtocol, resolvePrefix: (String) -> Module?, sealer: Sealer?, existing: Sealed? = nil
+    _ text: some StringProtocol, resolvePrefix: (String) -> Module?, sealer: Sealer?, existing: Sealed? = nil,
+    isDefault: Bool = false
   ) throws(ValueError) -> Value {
     var text = String(text)
     let result = text.withUTF8 { bytes -> Result<Value, ValueError> in
       do throws(ValueError) {
-        return .success(try parse(utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing))
+        return .success(
+          try parse(
+            utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing, isDefault: isDefault))
       } catch { return .failure(error) }
     }
     return try result.get()
@@ -26,21 +31,21 @@ extension SchemaType {
   /// As the other form, from octets, which must be UTF-8.
   public func parse(
     utf8 bytes: UnsafeBufferPointer<UInt8>, resolvePrefix: (String) -> Module?, sealer: Sealer?,
-    existing: Sealed? = nil
+    existing: Sealed? = nil, isDefault: Bool = false
   ) throws(ValueError) -> Value {
     switch base {
     case .string: return try parseString(bytes, sealer, existing)
-    case .union: return try parseUnion(bytes, resolvePrefix, sealer, existing)
+    case .union: return try parseUnion(bytes, resolvePrefix, sealer, existing, isDefault)
     case .leafref:
       guard let target = leafrefTarget?.type else { throw ValueError(.unresolvedType, "the leafref has no target") }
       return try target.valueType.parse(
-        utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing)
+        utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing, isDefault: isDefault)
     default: break
     }
     let bytes = Self.trimmed(bytes)
     switch base {
-    case .int8, .int16, .int32, .int64: return try parseSigned(bytes)
-    case .uint8, .uint16, .uint32, .uint64: return try parseUnsigned(bytes)
+    case .int8, .int16, .int32, .int64: return try parseSigned(bytes, isDefault)
+    case .uint8, .uint16, .uint32, .uint64: return try parseUnsigned(bytes, isDefault)
     case .decimal64: return try parseDecimal(bytes)
     case .boolean: return try parseBoolean(bytes)
     case .enumeration: return try parseEnumeration(bytes)
@@ -150,8 +155,8 @@ extension SchemaType {
     return ranges.contains { $0.lower <= value && value <= $0.upper }
   }
 
-  private func parseSigned(_ bytes: UnsafeBufferPointer<UInt8>) throws(ValueError) -> Value {
-    switch IntegerText.parse(bytes) {
+  private func parseSigned(_ bytes: UnsafeBufferPointer<UInt8>, _ isDefault: Bool) throws(ValueError) -> Value {
+    switch IntegerText.parse(bytes, anyRadix: isDefault) {
     case .success(let value):
       guard isInRange(value) else { throw outOfRange(bytes) }
       return .int(Int64(truncatingIfNeeded: value))
@@ -160,8 +165,8 @@ extension SchemaType {
     }
   }
 
-  private func parseUnsigned(_ bytes: UnsafeBufferPointer<UInt8>) throws(ValueError) -> Value {
-    switch IntegerText.parse(bytes) {
+  private func parseUnsigned(_ bytes: UnsafeBufferPointer<UInt8>, _ isDefault: Bool) throws(ValueError) -> Value {
+    switch IntegerText.parse(bytes, anyRadix: isDefault) {
     case .success(let value):
       guard isInRange(value) else { throw outOfRange(bytes) }
       return .uint(UInt64(truncatingIfNeeded: value))
@@ -239,12 +244,14 @@ extension SchemaType {
   }
 
   private func parseUnion(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ resolvePrefix: (String) -> Module?, _ sealer: Sealer?, _ existing: Sealed?
+    _ bytes: UnsafeBufferPointer<UInt8>, _ resolvePrefix: (String) -> Module?, _ sealer: Sealer?, _ existing: Sealed?,
+    _ isDefault: Bool
   ) throws(ValueError) -> Value {
     var reasons: [String] = []
     for (index, member) in members.enumerated() {
       do throws(ValueError) {
-        let value = try member.parse(utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing)
+        let value = try member.parse(
+          utf8: bytes, resolvePrefix: resolvePrefix, sealer: sealer, existing: existing, isDefault: isDefault)
         return .union(member: index, value)
       } catch {
         let name = member.typedefName ?? member.base.rawValue
@@ -262,11 +269,12 @@ extension Restriction.Interval: CustomStringConvertible {
   public var description: String { lower == upper ? "\(lower)" : "\(lower)..\(upper)" }
 }
 
-/// Integers as text: decimal, hexadecimal with `0x`, octal with a leading zero (RFC 7950 section 9.2.1).
+/// Integers as text (RFC 7950 section 9.2.1): decimal; in `default` statements also hexadecimal with `0x`, octal with a
+/// leading zero.
 enum IntegerText {
   enum Problem: Error { case malformed, tooLarge }
 
-  static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Int128, Problem> {
+  static func parse(_ bytes: UnsafeBufferPointer<UInt8>, anyRadix: Bool) -> Result<Int128, Problem> {
     var index = 0
     var isNegative = false
     if let first = bytes.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+") {
@@ -275,7 +283,7 @@ enum IntegerText {
     }
     guard index < bytes.count else { return .failure(.malformed) }
     var radix: UInt64 = 10
-    if bytes[index] == 0x30, bytes.count > index + 1 {
+    if anyRadix, bytes[index] == 0x30, bytes.count > index + 1 {
       if bytes[index + 1] == UInt8(ascii: "x") {
         radix = 16
         index += 2

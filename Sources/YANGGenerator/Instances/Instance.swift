@@ -40,6 +40,13 @@ public struct Scalar: Hashable, Sendable {
     spelling = text
   }
 
+  /// A text as it was read, canonical or not.
+  init(verbatim text: String, base: SchemaType.Base) {
+    self.text = text
+    self.base = base
+    isValid = true
+  }
+
   private static func base(of value: Value, _ type: SchemaType) -> SchemaType.Base {
     guard case .union(let member, let inner) = value, type.valueType.members.indices.contains(member) else {
       return type.valueType.base

@@ -55,6 +55,12 @@ struct ScalarGenerator {
   // MARK: Texts
 
   private mutating func text(of type: SchemaType, using random: inout SeededRandom) -> String? {
+    // The patterns of addresses and dates take much that none of these is.
+    for name in type.typedefChain {
+      let known = name.split(separator: ":").last.flatMap { WellKnownValues.texts[String($0)] }
+      guard let text = known?.randomElement(using: &random) else { continue }
+      if Scalar(text, of: type, in: schema) != nil { return text }
+    }
     switch type.base {
     case .string: return sampler(type).sample(using: &random, preferredLength: 10)
     case .boolean: return random.once(in: 2) ? "true" : "false"
@@ -103,8 +109,7 @@ struct ScalarGenerator {
     switch Int.random(in: 0..<24, using: &random) {
     case 0 where number >= 0: return "+\(number)"
     case 1: return " \(number)\n"
-    case 2 where number > 0: return "0x\(String(number, radix: 16))"
-    case 3 where number > 0: return "0\(String(number, radix: 8))"
+    case 2 where number > 0: return "00\(number)"
     default: return "\(number)"
     }
   }

@@ -41,8 +41,20 @@ enum Schemas {
   }
 }
 
-/// The agent's own view of a document.
-enum AgentView {
+/// The agent's own view of documents.
+struct AgentView {
+  let schema: Schema
+  let validator: Validator
+  private let xml: XMLEncoding
+  private let json: JSONEncoding
+
+  init(_ schema: Schema) {
+    self.schema = schema
+    validator = Validator(schema: schema)
+    xml = XMLEncoding(schema: schema)
+    json = JSONEncoding(schema: schema)
+  }
+
   private final class Door: XMLHandler {
     var parser: DataParser?
     func startElement(_ tag: XMLTag) -> XMLAction { parser.map { .enter($0) } ?? .skip }
@@ -50,15 +62,45 @@ enum AgentView {
   }
 
   /// The tree of a configuration in XML; throws what is wrong with its structure and values.
-  static func tree(_ xml: String, _ schema: Schema) throws -> InteriorNode {
+  func tree(xml text: String) throws -> InteriorNode {
     let door = Door()
     let tokenizer = XMLTokenizer(handler: door)
     let parser = DataParser(
       schema: schema.root, purpose: .configuration, reader: ValueReader(schema: schema, sealer: nil),
       tokenizer: tokenizer)
     door.parser = parser
-    try tokenizer.feed(Array("<config>\(xml)</config>".utf8))
+    try tokenizer.feed(Array("<config>\(text)</config>".utf8))
     try tokenizer.finish()
     return try parser.data()
+  }
+
+  func tree(json text: String) throws -> InteriorNode {
+    let parser = JSONDataParser(
+      schema: schema.root, purpose: .configuration, reader: ValueReader(schema: schema, sealer: nil), encoding: json)
+    try parser.feed(Array(text.utf8))
+    try parser.finish()
+    return try parser.data()
+  }
+
+  func xml(_ tree: InteriorNode) -> String {
+    String(decoding: XMLWriter(encoding: xml, content: tree, sealer: nil).writeAll(), as: UTF8.self)
+  }
+
+  func json(_ tree: InteriorNode) -> String {
+    String(decoding: JSONWriter(encoding: json, content: tree, sealer: nil).writeAll(), as: UTF8.self)
+  }
+
+  /// What is wrong with a document; empty for a valid one.
+  func complaints(xml text: String) -> [DatastoreError] { complaints { try tree(xml: text) } }
+  func complaints(json text: String) -> [DatastoreError] { complaints { try tree(json: text) } }
+
+  private func complaints(_ tree: () throws -> InteriorNode) -> [DatastoreError] {
+    do {
+      return validator.validate(try tree())
+    } catch let failure as DatastoreFailure {
+      return failure.errors
+    } catch {
+      return [DatastoreError(.malformedMessage, message: "\(error)")]
+    }
   }
 }
