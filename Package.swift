@@ -48,7 +48,7 @@ let package = Package(
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["COpenSSL", "Netlink", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
-    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs

@@ -205,7 +205,7 @@ actor SharedKeys: DynamicPPKSource {
 
   func setDown(_ isDown: Bool) { self.isDown = isDown }
 
-  func newPPK(profile: String) async throws -> (id: String, key: SecretBytes) {
+  func newPPK(profile: String, remoteSystem: String?) async throws -> (id: String, key: SecretBytes) {
     guard !isDown else { throw CharonError(.system, "the KME is down") }
     let id = String(UInt64.random(in: 0 ... .max), radix: 16) + "ABcd"
     let key = try SecretBytes.random(count: 32)
@@ -214,7 +214,7 @@ actor SharedKeys: DynamicPPKSource {
     return (id, key)
   }
 
-  func ppk(profile: String, id: String) async throws -> SecretBytes {
+  func ppk(profile: String, remoteSystem: String?, id: String) async throws -> SecretBytes {
     guard !isDown, let key = keys.removeValue(forKey: id) else { throw CharonError(.system, "no such key") }
     delivered += 1
     return key

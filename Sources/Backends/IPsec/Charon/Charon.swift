@@ -27,10 +27,11 @@ public final class Charon: @unchecked Sendable {
     var status = CharonSupervisor.Status.stopped
     var restartCount = 0
     var runsOldSettings = false
+    /// What strongswan.conf has to say.
+    var text = ""
   }
 
   public let settings: CharonSettings
-  private let text: String
   private let events: [String]
   private let wake: Int32
   private let inbox = Mutex<[Input]>([])
@@ -51,7 +52,8 @@ public final class Charon: @unchecked Sendable {
     self.events = events
     self.limits = limits
     self.onNotice = onNotice
-    text = try settings.configurationText()
+    let text = try settings.configurationText()
+    shared.withLock { $0.text = text }
     try CharonDirectory(settings: settings).prepare()
     wake = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
     guard wake >= 0 else { throw CharonError(.system, "eventfd: \(systemReason())") }
@@ -85,7 +87,7 @@ public final class Charon: @unchecked Sendable {
     _ = consume lock
     if isLocked {
       let old = CharonDirectory(settings: settings).configurationText()
-      shared.withLock { $0.runsOldSettings = old != text }
+      shared.withLock { $0.runsOldSettings = old != $0.text }
     }
     var thread = pthread_t()
     let context = Unmanaged.passRetained(Launch(charon: self, isLocked: isLocked, recorded: recorded))
@@ -115,6 +117,20 @@ public final class Charon: @unchecked Sendable {
       self.isLocked = isLocked
       self.recorded = recorded
     }
+  }
+
+  /// Takes what `ikev2/global` says now. charon reads it anew: it counts for the SAs that begin from then on.
+  public func take(_ global: IKEv2Global) {
+    var changed = settings
+    changed.take(global)
+    guard let text = try? changed.configurationText() else { return }
+    let isNew = shared.withLock { shared in
+      defer { shared.text = text }
+      return shared.text != text
+    }
+    guard isNew, (try? CharonDirectory(settings: settings).write(text)) != nil, let client else { return }
+    // A charon that is down reads it when it starts.
+    Task { _ = try? await client.call("reload-settings") }
   }
 
   /// Stops watching and lets charon live on.
@@ -240,7 +256,7 @@ public final class Charon: @unchecked Sendable {
   private func spawn() throws(CharonError) -> Int32 {
     let lock = try CharonLock(path: settings.lockPath)
     guard lock.take() else { throw CharonError(.directory, "\(settings.lockPath) is held by another charon") }
-    try CharonDirectory(settings: settings).write(text)
+    try CharonDirectory(settings: settings).write(shared.withLock { $0.text })
     let process = try CharonProcess.spawn(settings, lock: lock.descriptor)
     lock.record(process)
     shared.withLock { $0.runsOldSettings = false }

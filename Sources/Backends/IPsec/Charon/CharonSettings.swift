@@ -19,6 +19,9 @@ public struct CharonSettings: Sendable, Equatable {
     case file(level: Int)
   }
 
+  /// The userspace data plane's TUN device.
+  public static let userspaceDevice = "ipsec0"
+
   public var program = "/usr/sbin/charon-systemd"
   /// Words in front of the program, such as `/usr/sbin/ip netns exec blue`. They must end in the program's own process.
   public var launcher: [String] = []

@@ -64,6 +64,7 @@ struct TunnelMapper {
 
   /// Resolves source, destination and profiles.
   private mutating func ends() -> Ends? {
+    if !tunnel.isInIPsecMode { fail("/mode", "the tunnel is not in mode ipsec ipv4, which is the only one there is") }
     if tunnel.source == nil { fail("/source", "the tunnel has no source") }
     if tunnel.destination == nil { fail("/destination", "the tunnel has no destination") }
     if tunnel.profile == nil { fail("/protection/ipsec/profile", "the tunnel is not protected by an IPsec profile") }
@@ -226,7 +227,8 @@ struct TunnelMapper {
       guard let certificate = trustpoint.certificate, let key = trustpoint.key, let id = trustpoint.keyIdentifier else {
         continue
       }
-      section.elements.append(.list(name: "certs", [certificate]))
+      // charon signs with the first one and builds the chain that it sends from the others.
+      section.elements.append(.list(name: "certs", [certificate] + trustpoint.intermediates))
       if !keys.contains(where: { $0.identifier == id }) { keys.append(DesiredKey(identifier: id, key: key)) }
       return section
     }
@@ -339,7 +341,7 @@ struct TunnelMapper {
         DesiredSecret(
           kind: .ppk, label: "\(keyring.name)/\(peer.name)", owners: PPKIdentifier.owners(id), content: .sealed(key)))
       return PPKUse(use: .manual(id: id, isRequired: isRequired))
-    case .dynamic(let profile?, let isRequired):
+    case .dynamic(let profile?, let isRequired, let remoteSystem):
       guard configuration.whole.sksProfiles.contains(profile) else {
         reasonDown = reasonDown ?? "there is no SKS profile '\(profile)'"
         return nil
@@ -347,7 +349,7 @@ struct TunnelMapper {
       // A responder offers PPKs only when charon has one, before any ID is known.
       secrets.append(
         DesiredSecret(kind: .ppk, label: "placeholder", owners: ["keyid:agentd placeholder"], content: .random))
-      return PPKUse(use: .dynamic(sksProfile: profile, isRequired: isRequired))
+      return PPKUse(use: .dynamic(sksProfile: profile, isRequired: isRequired, remoteSystem: remoteSystem))
     case .manual, .dynamic:
       reasonDown = reasonDown ?? "the PPK of keyring peer '\(peer.name)' is incomplete"
       return nil

@@ -24,8 +24,9 @@ public struct DesiredConnection: Sendable, Equatable {
   /// How a PPK is used.
   public enum PPK: Sendable, Equatable {
     case manual(id: String, isRequired: Bool)
-    /// The ID is a new one for each IKE SA, and not part of the digest.
-    case dynamic(sksProfile: String, isRequired: Bool)
+    /// The ID is a new one for each IKE SA, and not part of the digest. Nor is the system that keys are shared with,
+    /// which the key service knows under that name.
+    case dynamic(sksProfile: String, isRequired: Bool, remoteSystem: String? = nil)
   }
 
   public let name: String
@@ -67,7 +68,7 @@ public struct DesiredConnection: Sendable, Equatable {
     case .manual(let id, let isRequired):
       connection.add("ppk_id", id)
       connection.add("ppk_required", isRequired)
-    case .dynamic(_, let isRequired):
+    case .dynamic(_, let isRequired, _):
       if let dynamicPPK { connection.add("ppk_id", PPKIdentifier.dynamicIdentity(dynamicPPK)) }
       connection.add("ppk_required", isRequired)
     case nil: break

@@ -2,12 +2,13 @@
 
 import Secrets
 
-/// Where dynamic PPKs come from: a key service, by the name of its profile.
+/// Where dynamic PPKs come from: a key service, by the name of its profile. The remote system is the one that the key is
+/// shared with; nil for the one that the profile names, or the only one that it can be.
 public protocol DynamicPPKSource: Sendable {
   /// A fresh key and its ID, for a session that this end begins.
-  func newPPK(profile: String) async throws -> (id: String, key: SecretBytes)
+  func newPPK(profile: String, remoteSystem: String?) async throws -> (id: String, key: SecretBytes)
   /// The key of an ID that the far end has named. It can be had once.
-  func ppk(profile: String, id: String) async throws -> SecretBytes
+  func ppk(profile: String, remoteSystem: String?, id: String) async throws -> SecretBytes
 }
 
 /// Which dynamic PPKs charon holds for us, and which may be fetched.

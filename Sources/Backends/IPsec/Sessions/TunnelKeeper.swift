@@ -12,6 +12,10 @@ public actor TunnelKeeper {
   public enum Notice: Sendable, Equatable {
     case up(tunnel: String, IKESA, QuantumResistance)
     case down(tunnel: String, reason: String)
+    /// Its IKE SA, or the child SA in it, has new keys.
+    case rekeyed(tunnel: String, IKESA, isChild: Bool)
+    /// An attempt to bring it up failed, at this end or, where the far end began, as far as charon tells.
+    case negotiationFailed(tunnel: String, reason: String, count: Int)
     /// It came up without the PPK that it should have, which is not required.
     case ppkFallback(tunnel: String)
     /// The key service gave no key for the tunnel.
@@ -60,18 +64,32 @@ public actor TunnelKeeper {
 
   /// A new mapping; converges to it when charon is there.
   public func configure(_ mapping: IPsecMapping) async {
-    self.mapping = mapping
-    connections = Dictionary(mapping.desired.connections.map { ($0.name, $0) }) { first, _ in first }
+    set(mapping)
     await converge()
   }
 
+  /// The same, without waiting for charon.
+  public func assign(_ mapping: IPsecMapping) {
+    guard mapping != self.mapping else { return }
+    set(mapping)
+    Task { await converge() }
+  }
+
+  private func set(_ mapping: IPsecMapping) {
+    self.mapping = mapping
+    connections = Dictionary(mapping.desired.connections.map { ($0.name, $0) }) { first, _ in first }
+  }
+
   /// A notice of the charon that carries the tunnels. They have to come in order.
-  public func take(_ notice: Charon.Notice, from charon: Charon) async {
+  public func take(_ notice: Charon.Notice, from charon: Charon) async { await take(notice, client: charon.client) }
+
+  /// The same, of a charon that is reached by this client.
+  public func take(_ notice: Charon.Notice, client viciClient: VICIClient?) async {
     switch notice {
-    case .status(.down): lose()
+    case .status(.down), .status(.stopped): lose()
     case .status: break
     case .vici(.ready):
-      client = charon.client
+      client = viciClient
       await converge()
     case .vici(.listening):
       // What happened before was not seen: list again.
@@ -163,11 +181,16 @@ public actor TunnelKeeper {
       return
     }
     if case .log(let line) = event, case .ppkMissing(let id, _) = NegotiationReport(line.message),
-      case .dynamic(let profile, _) = connections[connection]?.ppk
+      case .dynamic(let profile, _, let remoteSystem) = connections[connection]?.ppk
     {
-      Task { await lookUp(id, profile, tunnel) }
+      Task { await lookUp(id, profile, remoteSystem, tunnel) }
     }
     await update(tunnel) { session, now in session.take(event, now: now) }
+    switch event {
+    case .rekeyed(_, let new): onNotice(.rekeyed(tunnel: tunnel, new, isChild: false))
+    case .childRekeyed(let session, _, _): onNotice(.rekeyed(tunnel: tunnel, session, isChild: true))
+    default: break
+    }
   }
 
   /// The tunnel of one of our connections: `agentd:<tunnel>:<number>`.
@@ -180,7 +203,12 @@ public actor TunnelKeeper {
   private func update(
     _ tunnel: String, _ body: (inout TunnelSession, ContinuousClock.Instant) -> [TunnelSession.Effect]
   ) async {
+    let failuresBefore = sessions[tunnel]?.failureCount ?? 0
     let effects = body(&sessions[tunnel, default: TunnelSession(limits: limits)], .now)
+    if let session = sessions[tunnel], session.failureCount > failuresBefore {
+      onNotice(
+        .negotiationFailed(tunnel: tunnel, reason: session.lastFailure ?? "unknown", count: session.failureCount))
+    }
     for effect in effects { await carryOut(effect, tunnel) }
     setTimer()
   }
@@ -195,9 +223,11 @@ public actor TunnelKeeper {
       await coverIKESA(sa)
     case .wentDown(let reason): onNotice(.down(tunnel: tunnel, reason: reason))
     case .initiate(let wanted):
-      if case .dynamic(let profile, let isRequired) = connections[wanted.connection]?.ppk {
+      if case .dynamic(let profile, let isRequired, let remoteSystem) = connections[wanted.connection]?.ppk {
         // The key service may be slow, and events go on meanwhile.
-        Task { await initiate(wanted, tunnel, profile: profile, isRequired: isRequired) }
+        Task {
+          await initiate(wanted, tunnel, profile: profile, remoteSystem: remoteSystem, isRequired: isRequired)
+        }
       } else {
         await initiate(wanted, tunnel)
       }
@@ -229,7 +259,7 @@ public actor TunnelKeeper {
 
   /// Begins a negotiation with a key of the key service.
   private func initiate(
-    _ wanted: TunnelSession.Wanted, _ tunnel: String, profile: String, isRequired: Bool
+    _ wanted: TunnelSession.Wanted, _ tunnel: String, profile: String, remoteSystem: String?, isRequired: Bool
   ) async {
     do {
       let id: String
@@ -238,7 +268,7 @@ public actor TunnelKeeper {
       } else {
         await unload(dynamicPPKs.release(tunnel))
         guard let source else { throw VICIError(.refused, "there is no key service") }
-        let fresh = try await source.newPPK(profile: profile)
+        let fresh = try await source.newPPK(profile: profile, remoteSystem: remoteSystem)
         try await load(fresh.id, fresh.key)
         dynamicPPKs.offer(fresh.id, tunnel)
         id = fresh.id
@@ -259,10 +289,10 @@ public actor TunnelKeeper {
   }
 
   /// Fetches the key of an ID that the far end has named and charon did not have, for its next attempt.
-  private func lookUp(_ id: String, _ profile: String, _ tunnel: String) async {
+  private func lookUp(_ id: String, _ profile: String, _ remoteSystem: String?, _ tunnel: String) async {
     guard let source, dynamicPPKs.beginLookUp(id) else { return }
     do {
-      try await load(id, try await source.ppk(profile: profile, id: id))
+      try await load(id, try await source.ppk(profile: profile, remoteSystem: remoteSystem, id: id))
       dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
     } catch {
       dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)

@@ -75,6 +75,8 @@ public struct TunnelSession: Sendable {
   private var since: [UInt32: Instant] = [:]
   private var attempt = Attempt.none
   private var failures = 0
+  /// When the far end's last attempt failed.
+  private var failedAt: Instant?
   private var oldUntil: Instant?
   private var duplicateUntil: Instant?
   private var isUp = false
@@ -150,6 +152,12 @@ public struct TunnelSession: Sendable {
       // charon gives up then, without an event. What it logs comes before it does, so it is given a moment.
       if case .attempting(let until) = attempt, reason != NegotiationReport.noAnswer {
         attempt = .attempting(until: min(until, now.advanced(by: limits.failureDelay)))
+      } else if !wanted.isEmpty, !wanted.contains(where: \.initiates), reason != NegotiationReport.noAnswer,
+        failedAt.map({ $0.duration(to: now) >= limits.failureDelay * 4 }) ?? true
+      {
+        // The far end began. One failure may be worth several lines.
+        failureCount += 1
+        failedAt = now
       }
       return []
     }

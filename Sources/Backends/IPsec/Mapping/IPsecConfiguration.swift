@@ -119,11 +119,12 @@ public struct Keyring: Sendable, Equatable {
   /// `ppk`.
   public enum PPK: Sendable, Equatable {
     case manual(id: String, key: Sealed?, isRequired: Bool)
-    case dynamic(sksProfile: String?, isRequired: Bool)
+    /// The remote system is the peer as its key management entity knows it; nil for the one that the profile names.
+    case dynamic(sksProfile: String?, isRequired: Bool, remoteSystem: String? = nil)
 
     public var isRequired: Bool {
       switch self {
-      case .manual(_, _, let isRequired), .dynamic(_, let isRequired): isRequired
+      case .manual(_, _, let isRequired), .dynamic(_, let isRequired, _): isRequired
       }
     }
   }
@@ -193,6 +194,8 @@ public struct TunnelInterface: Sendable, Equatable {
   /// `tunnel/protection/ipsec/profile`.
   public var profile: String?
   public var isShutdown = false
+  /// `tunnel/mode/ipsec/ipv4`. Without it the tunnel is one of GRE.
+  public var isInIPsecMode = true
   /// The VRF of the outer packets; nil is the default VRF.
   public var fvrf: String?
   /// Of the XFRM interface that carries it; nil with the userspace data plane.
@@ -216,6 +219,8 @@ public struct Trustpoint: Sendable, Equatable {
   public var authorities: [[UInt8]] = []
   /// This device's certificate, DER or PEM.
   public var certificate: [UInt8]?
+  /// Those of the authorities between it and the root, if any, in that order.
+  public var intermediates: [[UInt8]] = []
   /// Its private key, PEM.
   public var key: Sealed?
   /// SHA-1 of the public key's bits, 40 lower-case hexadecimal digits: charon's name for the key.

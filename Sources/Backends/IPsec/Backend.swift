@@ -1,0 +1,139 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Datastore
+import Glibc
+import Interfaces
+import KeyService
+import Secrets
+import Synchronization
+import YANG
+
+/// The backend of IPsec: tunnels of Cisco-IOS-XR-um-ikev2-cfg, -um-ipsec-cfg and -um-if-tunnel-cfg, carried by charon.
+///
+/// `prepare` maps what would be committed and tells all that is wrong with it; `apply` hands the committed configuration
+/// to the runtime, which converges to it in its own time.
+public final class IPsecBackend: Backend {
+  public let name = "ipsec"
+  public let subscriptions = ConfigurationTable.subscriptions
+  public let operationalPaths: [String] = []
+  public let operations: [String] = []
+
+  private struct State {
+    var table = ConfigurationTable()
+    var keyClients = KeyClients()
+  }
+  private let state = Mutex(State())
+  private let charon: CharonChoice
+  private let dataPlane: CharonSettings.DataPlane
+  private let addresses: SourceAddresses
+  private let service: any KeyService
+  private let resolver: ModelPathResolver
+  private let log: IPsecLog
+  private let keeper: TunnelKeeper
+  private let host: CharonHost
+  private let inbox: AsyncStream<ConfigurationTable>.Continuation
+  private let runner: Task<Void, Never>
+  private let runtime: TunnelRuntime
+
+  /// Starts nothing: a charon is there while tunnels are configured.
+  ///
+  /// - Parameters:
+  ///   - service: where dynamic PPKs come from.
+  ///   - ports: which Linux links interfaces are.
+  ///   - links: makes the links of tunnels.
+  public init(
+    schema: Schema, sealer: Sealer, events: EventBus, service: any KeyService, ports: PortDirectory,
+    links: any TunnelLinks, charon: CharonChoice, log: @escaping IPsecLog = { _, _ in }
+  ) {
+    dataPlane = links.hasXFRMInterfaces ? .kernel : .userspace
+    var charon = charon
+    if case .own(var settings) = charon {
+      settings.dataPlane = dataPlane
+      charon = .own(settings)
+    }
+    self.charon = charon
+    self.service = service
+    self.log = log
+    resolver = ModelPathResolver(schema)
+    addresses = SourceAddresses(ports)
+    let notifications = TunnelNotifications(schema)
+    keeper = TunnelKeeper(sealer: sealer, source: KeyServicePPKSource(service)) { notice in
+      let line = notice.line
+      log(line.level, line.text)
+      if let event = notifications.event(notice) { events.publish(event) }
+    }
+    host = CharonHost(charon, keeper: keeper, log: log)
+    runtime = TunnelRuntime(
+      dataPlane: dataPlane, links: links, addresses: addresses, keeper: keeper, host: host, log: log)
+    // Only the last of what was committed matters.
+    let (stream, inbox) = AsyncStream.makeStream(of: ConfigurationTable.self, bufferingPolicy: .bufferingNewest(1))
+    self.inbox = inbox
+    runner = Task { [runtime] in
+      for await table in stream { await runtime.take(table) }
+    }
+  }
+
+  /// Lets go of charon and its tunnels, which live on; to be called before the process exits.
+  public func leave() async {
+    inbox.finish()
+    await runner.value
+    await runtime.leave()
+  }
+
+  // MARK: Configuration
+
+  public func prepare(_ changes: ChangeSet) -> [Refusal] {
+    var table = state.withLock { $0.table }
+    do throws(DatastoreError) { try table.take(changes) } catch {
+      return [Refusal(path: .root, reason: error.message)]
+    }
+    let configuration = table.configuration(address: addresses.address)
+    let mapping = IPsecMapping(configuration, dataPlane: dataPlane)
+    var refusals = mapping.refusals(table.referenceCheck).map {
+      Refusal(path: resolver.path($0.path), reason: $0.reason)
+    }
+    if let tunnel = configuration.tunnels.first(where: { !$0.isShutdown }), let reason = reasonWithoutCharon {
+      refusals.append(Refusal(path: resolver.path(ModelPath.tunnel(tunnel.name)), reason: reason))
+    }
+    return refusals
+  }
+
+  public func apply(_ changes: ChangeSet) {
+    let table = state.withLock { state -> ConfigurationTable? in
+      do throws(DatastoreError) { try state.table.take(changes) } catch { return nil }
+      state.keyClients.become(state.table.keyClients, with: service)
+      return state.table
+    }
+    guard let table else { return log(.warning, "the configuration of IPsec cannot be read") }
+    inbox.yield(table)
+  }
+
+  /// Why no tunnel can be carried here.
+  private var reasonWithoutCharon: String? {
+    switch charon {
+    case .none: return "the agent was started without charon (--charon none), which carries the tunnels"
+    case .shared: return nil
+    case .own(let settings):
+      guard access(settings.program, X_OK) == 0 else {
+        return "charon is not installed (\(settings.program); Debian: charon-systemd, strongswan-swanctl)"
+      }
+      let plugin = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"
+      guard dataPlane == .kernel || access(plugin, R_OK) == 0 else {
+        return "the kernel has no XFRM interfaces, and charon's userspace data plane is not installed "
+          + "(Debian: libcharon-extra-plugins)"
+      }
+      return nil
+    }
+  }
+
+  // MARK: State
+
+  /// How the tunnels are, by the names of their interfaces.
+  public var tunnelStates: [String: TunnelKeeper.State] { get async { await keeper.states } }
+
+  /// charon's client, while there is a charon.
+  public var viciClient: VICIClient? { get async { await host.client } }
+
+  /// The charon of our own, while there is one.
+  public var ownCharon: Charon? { get async { await host.charon } }
+}

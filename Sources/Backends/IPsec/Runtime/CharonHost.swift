@@ -1,0 +1,137 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Glibc
+
+/// Which charon carries the tunnels.
+public enum CharonChoice: Sendable, Equatable {
+  /// None: configuration of tunnels is refused.
+  case none
+  /// One of our own, started when the first tunnel is configured and ended with the last.
+  case own(CharonSettings)
+  /// One that somebody else starts, for us alone: what it has loaded besides is unloaded. The path of its VICI socket.
+  case shared(socket: String)
+}
+
+/// The charon that there is while tunnels are configured, of whichever choice.
+actor CharonHost {
+  private enum State {
+    case idle
+    case own(Charon, pump: Task<Void, Never>)
+    case shared(VICIClient, pump: Task<Void, Never>)
+  }
+
+  private let choice: CharonChoice
+  private let keeper: TunnelKeeper
+  private let log: IPsecLog
+  private var state = State.idle
+
+  init(_ choice: CharonChoice, keeper: TunnelKeeper, log: @escaping IPsecLog) {
+    self.choice = choice
+    self.keeper = keeper
+    self.log = log
+  }
+
+  /// The charon of our own, while there is one.
+  var charon: Charon? { if case .own(let charon, _) = state { charon } else { nil } }
+
+  var client: VICIClient? {
+    switch state {
+    case .idle: nil
+    case .own(let charon, _): charon.client
+    case .shared(let client, _): client
+    }
+  }
+
+  /// Has a charon from now on.
+  ///
+  /// - Throws: when it cannot be had now: try again.
+  func begin(_ global: IKEv2Global) async throws {
+    guard case .idle = state else {
+      if case .own(let charon, _) = state { charon.take(global) }
+      return
+    }
+    switch choice {
+    case .none: throw CharonError(.settings, "the agent runs without charon")
+    case .own(var settings):
+      settings.take(global)
+      let (stream, sink) = AsyncStream.makeStream(of: Charon.Notice.self)
+      let charon = try Charon(settings: settings, events: CharonEvent.names) { sink.yield($0) }
+      try charon.start()
+      let pump = Task { [keeper, log] in
+        for await notice in stream {
+          Self.report(notice, log)
+          await keeper.take(notice, client: charon.client)
+        }
+      }
+      state = .own(charon, pump: pump)
+    case .shared(let path):
+      let (stream, sink) = AsyncStream.makeStream(of: VICIClient.Notice.self)
+      let client = try VICIClient(path: path, events: CharonEvent.names) { sink.yield($0) }
+      try client.start()
+      let pump = Task { [keeper, log] in
+        for await notice in stream {
+          Self.report(.vici(notice), log)
+          await keeper.take(.vici(notice), client: client)
+          // The SAs of a charon that has gone are gone with it; of one that is back, they are listed.
+          if case .down(.commands, _) = notice { await keeper.take(.status(.stopped), client: nil) }
+        }
+      }
+      state = .shared(client, pump: pump)
+    }
+  }
+
+  /// Ends a charon of our own, and leaves another as it is; also one that an earlier agent has left behind.
+  func end() async {
+    switch state {
+    case .idle:
+      guard case .own(let settings) = choice, Self.isAlive(settings) else { return }
+      guard (try? await begin(IKEv2Global())) != nil else { return }
+      await end()
+    case .own(let charon, let pump):
+      charon.stop()
+      // A charon that holds the lock would be taken for one to adopt.
+      for _ in 0..<200 where charon.status != .stopped { try? await Task.sleep(for: .milliseconds(50)) }
+      pump.cancel()
+      state = .idle
+      await keeper.take(.status(.stopped), client: nil)
+    case .shared(let client, let pump):
+      client.stop()
+      pump.cancel()
+      state = .idle
+    }
+  }
+
+  /// Lets go of charon, which lives on with its tunnels.
+  func leave() {
+    switch state {
+    case .idle: break
+    case .own(let charon, let pump):
+      pump.cancel()
+      charon.leave()
+    case .shared(let client, let pump):
+      pump.cancel()
+      client.stop()
+    }
+    state = .idle
+  }
+
+  private static func isAlive(_ settings: CharonSettings) -> Bool {
+    guard access(settings.lockPath, F_OK) == 0, let lock = try? CharonLock(path: settings.lockPath) else {
+      return false
+    }
+    return !lock.take()
+  }
+
+  private static func report(_ notice: Charon.Notice, _ log: IPsecLog) {
+    switch notice {
+    case .status(.running(let process, let isAdopted)):
+      log(.notice, "charon \(isAdopted ? "adopted" : "started"), process \(process)")
+    case .status(.down(let reason, let restartIn)):
+      log(.warning, "charon is down: \(reason); it is started again in \(restartIn)")
+    case .status(.silent(let process)): log(.warning, "charon does not answer, process \(process)")
+    case .vici(.ready(let version, _)): log(.info, "charon is ready: \(version)")
+    case .vici(.down(_, let error)): log(.info, "charon's socket: \(error)")
+    case .status, .vici: break
+    }
+  }
+}

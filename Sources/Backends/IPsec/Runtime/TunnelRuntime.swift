@@ -1,0 +1,135 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Interfaces
+
+/// Brings the world to the committed configuration: links first, then charon, then its tunnels.
+///
+///     table ──▶ addresses ──▶ mapping ──▶ XFRM interfaces ──▶ charon ──▶ TunnelKeeper
+///
+/// What does not work now is tried again each `interval`, as is the address of a source interface looked at again: a
+/// tunnel follows it.
+actor TunnelRuntime {
+  static let interval = Duration.seconds(1)
+
+  private let dataPlane: CharonSettings.DataPlane
+  private let links: any TunnelLinks
+  private let addresses: SourceAddresses
+  private let keeper: TunnelKeeper
+  private let host: CharonHost
+  private let log: IPsecLog
+  private var table = ConfigurationTable()
+  private var configuration: IPsecConfiguration?
+  private var mapping: IPsecMapping?
+  private var madeLinks: Set<String> = []
+  private var lastWarnings: Set<String> = []
+  /// Something could not be done.
+  private var isBehind = false
+  private var isRunning = true
+  private var ticker: Task<Void, Never>?
+
+  init(
+    dataPlane: CharonSettings.DataPlane, links: any TunnelLinks, addresses: SourceAddresses, keeper: TunnelKeeper,
+    host: CharonHost, log: @escaping IPsecLog
+  ) {
+    self.dataPlane = dataPlane
+    self.links = links
+    self.addresses = addresses
+    self.keeper = keeper
+    self.host = host
+    self.log = log
+  }
+
+  /// What is committed from now on.
+  func take(_ table: ConfigurationTable) async {
+    self.table = table
+    await converge()
+    if ticker == nil, isRunning {
+      ticker = Task { [weak self] in
+        while (try? await Task.sleep(for: Self.interval)) != nil { await self?.tick() }
+      }
+    }
+  }
+
+  /// Stops converging; charon and its tunnels stay as they are.
+  func leave() async {
+    isRunning = false
+    ticker?.cancel()
+    await keeper.stop()
+    await host.leave()
+  }
+
+  private func tick() async {
+    guard isBehind || !table.sourceInterfaces.isEmpty else { return }
+    await converge()
+  }
+
+  private func converge() async {
+    guard isRunning else { return }
+    let configuration = table.configuration(address: addresses.address)
+    guard configuration != self.configuration || isBehind else { return }
+    let mapping =
+      configuration == self.configuration ? mapping : IPsecMapping(configuration, dataPlane: dataPlane)
+    guard let mapping else { return }
+    if mapping != self.mapping { warn(mapping) }
+    self.configuration = configuration
+    self.mapping = mapping
+    isBehind = false
+    makeLinks(mapping, configuration)
+    do {
+      // A tunnel that cannot be mapped needs no charon, but one whose address comes later would wait for it.
+      if configuration.tunnels.contains(where: { !$0.isShutdown }) {
+        try await host.begin(configuration.global)
+      } else {
+        await host.end()
+      }
+    } catch {
+      behind("charon cannot be had: \(error)")
+    }
+    await keeper.assign(mapping)
+  }
+
+  // MARK: Links
+
+  private func makeLinks(_ mapping: IPsecMapping, _ configuration: IPsecConfiguration) {
+    let carried = mapping.tunnels.filter { !$0.connections.isEmpty }.map(\.name)
+    for name in madeLinks.subtracting(configuration.tunnels.map(\.name)) { removeLink(name) }
+    switch dataPlane {
+    case .userspace:
+      // One device for the whole charon, and so for its one tunnel.
+      for name in madeLinks.subtracting(carried) { removeLink(name) }
+      for name in carried {
+        links.adopt(name, link: CharonSettings.userspaceDevice)
+        madeLinks.insert(name)
+      }
+    case .kernel:
+      // The interface is there from its configuration on, whether or not the tunnel can be up.
+      for tunnel in configuration.tunnels {
+        guard let identifier = tunnel.interfaceID else { continue }
+        do throws(TunnelLinkError) {
+          _ = try links.ensure(tunnel.name, identifier: identifier, underlying: nil)
+          madeLinks.insert(tunnel.name)
+        } catch { behind(error.description) }
+      }
+    }
+  }
+
+  private func removeLink(_ name: String) {
+    do throws(TunnelLinkError) {
+      try links.remove(name)
+      madeLinks.remove(name)
+    } catch { behind(error.description) }
+  }
+
+  // MARK: Words
+
+  private func behind(_ reason: String) {
+    isBehind = true
+    if lastWarnings.insert(reason).inserted { log(.warning, reason) }
+  }
+
+  private func warn(_ mapping: IPsecMapping) {
+    let current = Set(mapping.corrections.map(\.description))
+    for text in current.subtracting(lastWarnings).sorted() { log(.warning, text) }
+    lastWarnings = current
+  }
+}
