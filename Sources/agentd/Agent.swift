@@ -1,6 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import Datastore
+import IPsec
 import Interfaces
 import Logging
 import Models
@@ -17,29 +18,42 @@ final class Agent: Sendable {
   let users = UserDirectory()
   let state: AgentStateBackend
   let sks: SKSBackend
+  let ipsec: IPsecBackend
   private let directory: DataDirectory
   private let logger: Logger
 
   /// Opens the data directory, compiles the models and recovers the running configuration, which the backends then
   /// converge to.
   ///
+  /// - Parameter charon: which charon carries IPsec tunnels; subcommands leave it alone.
   /// - Throws: an error whose description is for a person: no models, models that do not compile, a directory in use or
   ///   open to others, a commit log that cannot be read.
-  init(_ options: CommonOptions, logger: Logger = Logger(label: "agentd")) throws {
+  init(_ options: CommonOptions, charon: CharonChoice = .none, logger: Logger = Logger(label: "agentd")) throws {
     self.logger = logger
     try Secrets.disableCoreDumps()
     directory = try DataDirectory(path: options.dataDirectory)
     let compiled = try Schema.compile(
       directory: ModelFolder.find(asked: options.modelFolder),
-      features: FeatureSelection(only: ProtocolFeatures.supported))
+      features: FeatureSelection(only: ProtocolFeatures.supported.merging(ModelFeatures.supported) { both, _ in both }))
     for warning in compiled.warnings { logger.debug("\(warning)") }
     schema = compiled.schema
     sealer = try Sealer(try MasterKey.loadOrCreate(path: directory.path + "/master.key"))
     state = AgentStateBackend()
     let events = EventBus()
     sks = try SKSBackend(schema: schema, sealer: sealer, events: events)
+    let ports = PortDirectory()
+    ipsec = IPsecBackend(
+      schema: schema, sealer: sealer, events: events, service: sks.service, ports: ports,
+      links: KernelTunnelLinks(ports: ports), charon: charon
+    ) { level, text in
+      switch level {
+      case .info: logger.info("\(text)")
+      case .notice: logger.notice("\(text)")
+      case .warning: logger.warning("\(text)")
+      }
+    }
     let usersBackend = UsersBackend(directory: users)
-    var backends: [any Backend] = [usersBackend, InterfacesBackend(), sks, state]
+    var backends: [any Backend] = [usersBackend, InterfacesBackend(), sks, ipsec, state]
     backends.append(UnservedBackend(schema: schema, besides: backends))
     datastore = try Datastore(
       schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
@@ -58,8 +72,9 @@ final class Agent: Sendable {
   }
 
   /// Finishes what was begun: no commit is taken any more, and the backends have heard of the last one.
-  func stop() {
+  func stop() async {
     datastore.stop()
+    await ipsec.leave()
     sks.shutdown()
   }
 

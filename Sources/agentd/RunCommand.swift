@@ -24,6 +24,18 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "trace, debug, info, notice, warning, error or critical.")
   var logLevel = LogLevel.info
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      What carries IPsec tunnels: private, a charon of the agent's own; none; or the VICI socket of a charon that is \
+      started by others for the agent alone.
+      """,
+      valueName: "private|none|socket"))
+  var charon = CharonOption.own
+
+  @Option(help: "Where the private charon has its configuration and sockets. Default: charon in the data directory.")
+  var charonDirectory: String?
+
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -35,7 +47,8 @@ struct RunCommand: AsyncParsableCommand {
     }
     signal(SIGPIPE, SIG_IGN)
     let stopped = StopSignals()
-    let agent = try Agent(common)
+    let agent = try Agent(
+      common, charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon"))
     let addresses = listen.isEmpty ? [ListenAddress(host: "::", port: 830)] : listen.map(\.address)
     let server = try agent.server(listening: addresses)
     try server.start()
@@ -44,7 +57,7 @@ struct RunCommand: AsyncParsableCommand {
     fflush(nil)
     await stopped.wait()
     server.stop()
-    agent.stop()
+    await agent.stop()
   }
 }
 

@@ -68,9 +68,10 @@ struct ConfigurationTable: Sendable {
     let ikev2 = changes.newRoot.container("ikev2")
     if changes.changes[Self.fipsMode] != nil { isFIPSMode = ikev2?.container("fips-mode") != nil }
     if changes.changes[Self.globalPath] != nil {
-      global = try ikev2?.container("global").map { (node) throws(DatastoreError) in
-        IKEv2Global(try IKEv2.Global(node))
-      } ?? IKEv2Global()
+      global =
+        try ikev2?.container("global").map { (node) throws(DatastoreError) in
+          IKEv2Global(try IKEv2.Global(node))
+        } ?? IKEv2Global()
     }
     if let change = changes.changes[Self.referenceCheckPath]?.last {
       let value = change.new?.leafValue.flatMap { IKEv2.ReferenceCheck(yang: $0) } ?? .refuse

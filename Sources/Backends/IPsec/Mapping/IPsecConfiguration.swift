@@ -202,6 +202,11 @@ public struct TunnelInterface: Sendable, Equatable {
   public var interfaceID: UInt32?
   public init(name: String) { self.name = name }
 
+  /// Its source interface has no address now.
+  var awaitsAddress: Bool {
+    if case .interface(_, nil) = source { !isShutdown } else { false }
+  }
+
   /// The address that packets leave with, as far as it is known.
   public var sourceAddress: IPv4Address? {
     switch source {

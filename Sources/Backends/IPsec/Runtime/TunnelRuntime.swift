@@ -10,6 +10,9 @@ import Interfaces
 /// tunnel follows it.
 actor TunnelRuntime {
   static let interval = Duration.seconds(1)
+  /// How long the first convergence waits for source interfaces to have an address: until then an earlier agent's
+  /// tunnels are left alone.
+  static let startLimit = Duration.seconds(5)
 
   private let dataPlane: CharonSettings.DataPlane
   private let links: any TunnelLinks
@@ -26,6 +29,7 @@ actor TunnelRuntime {
   private var isBehind = false
   private var isRunning = true
   private var ticker: Task<Void, Never>?
+  private let started = ContinuousClock.now
 
   init(
     dataPlane: CharonSettings.DataPlane, links: any TunnelLinks, addresses: SourceAddresses, keeper: TunnelKeeper,
@@ -67,6 +71,12 @@ actor TunnelRuntime {
     guard isRunning else { return }
     let configuration = table.configuration(address: addresses.address)
     guard configuration != self.configuration || isBehind else { return }
+    if self.mapping == nil, configuration.tunnels.contains(where: \.awaitsAddress),
+      started.duration(to: .now) < Self.startLimit
+    {
+      isBehind = true
+      return
+    }
     let mapping =
       configuration == self.configuration ? mapping : IPsecMapping(configuration, dataPlane: dataPlane)
     guard let mapping else { return }

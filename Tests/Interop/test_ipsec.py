@@ -1,0 +1,383 @@
+# Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""Tunnels: what NETCONF configures on one or two agents comes up against charons, and carries packets."""
+
+import contextlib
+import os
+import signal
+import time
+
+import ipseclab
+import pytest
+from conftest import BASE, BUILD, SKS, YANG, Program, eventually
+from ipseclab import (
+    AGENTD_IPSEC, FAR, IKEV2, INNER, INTERFACE, IP_ADDRESS, IPSEC, NEAR, TUN, TUNNEL, NamespaceAgent, Namespaces,
+    PlainCharon, Wire, ip,
+)
+from lxml import etree
+from ncclient.operations.rpc import RPCError
+
+pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
+
+SERVED = any((YANG / "cisco").glob("Cisco-IOS-XR-um-if-ip-address-cfg*"))
+PSK = "a long preshared key of this test"
+PSK_XML = "<password>!" + "0123456789abcdef0123456789abcdef" + "</password>"
+PSK_HEX = "0123456789abcdef0123456789abcdef"
+PPK_HEX = "fedcba9876543210fedcba9876543210"
+
+
+def manual_ppk(key=PPK_HEX, id="ppk1", required=True):
+    need = "<required/>" if required else ""
+    return f"<ppk><manual><id>{id}</id><key><password>!{key}</password></key>{need}</manual></ppk>"
+
+
+def dynamic_ppk(profile="kme", required=True, remote=""):
+    need = "<required/>" if required else ""
+    system = f'<remote-system-id xmlns="{AGENTD_IPSEC}">{remote}</remote-system-id>' if remote else ""
+    return f"<ppk><dynamic><sks-profile>{profile}</sks-profile>{need}{system}</dynamic></ppk>"
+
+
+def configuration(local, remote, *, psk=PSK_HEX, ppk="", responder=False, source=None, match=None, local_identity="",
+                  authentication="", trustpoint="", ike_lifetime=None, child_lifetime=None, before="", number=1):
+    """All that one tunnel needs, as the published guides write it."""
+    match = match or (f"<addresses><address><remote-address>{remote}</remote-address><mask>255.255.255.255</mask>"
+                      "</address></addresses>")
+    key = f"<pre-shared-key><password>!{psk}</password></pre-shared-key>" if psk else ""
+    trust = (f"<pki><trustpoints><trustpoint><trustpoint-name>{trustpoint}</trustpoint-name></trustpoint>"
+             "</trustpoints></pki>") if trustpoint else ""
+    source = source or f"<ipv4-address>{local}</ipv4-address>"
+    return f"""
+      {before}
+      <keyrings xmlns="{IKEV2}"><keyring><ikev2-keyring-name>k{number}</ikev2-keyring-name><peers><peer>
+        <peer-name>other</peer-name><address>{remote}</address><mask>255.255.255.255</mask>{key}{ppk}
+      </peer></peers></keyring></keyrings>
+      <ikev2 xmlns="{IKEV2}">
+        <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
+          <encryptions><encryption>aes-cbc-256</encryption></encryptions>
+          <integrities><integrity>sha-256</integrity></integrities><prfs><prf>sha-256</prf></prfs>
+          <dh-groups><dh-group>20</dh-group></dh-groups>
+        </ikev2-proposal-name></ikev2-proposal-names></proposal>
+        <policy><ikev2-policy-names><ikev2-policy-name><ikev2-policy-name>po</ikev2-policy-name>
+          <match><address><locals><local><address>{local}</address></local></locals></address></match>
+          <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
+          </ikev2-proposal-name></ikev2-proposal-names></proposal>
+        </ikev2-policy-name></ikev2-policy-names></policy>
+        <profile><ikev2-profile-names><ikev2-profile-name><ikev2-profile-name>p{number}</ikev2-profile-name>
+          <match><identity><remote>{match}</remote></identity></match>{local_identity}
+          {f"<lifetime>{ike_lifetime}</lifetime>" if ike_lifetime else ""}
+          {f"<keyring>k{number}</keyring>" if psk else ""}{f"<keyring-ppk>k{number}</keyring-ppk>" if ppk else ""}
+          {trust}{authentication}
+        </ikev2-profile-name></ikev2-profile-names></profile>
+        <global><dpd>10</dpd><dpd-retry-interval>2</dpd-retry-interval><retransmission>2</retransmission></global>
+      </ikev2>
+      <ipsec xmlns="{IPSEC}">
+        <transform-sets><transform-set><transform-set-name>ts{number}</transform-set-name>
+          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode></transform-set></transform-sets>
+        <profiles><profile><profile-name>ip{number}</profile-name><set>
+          <transform-set><transform1>ts{number}</transform1></transform-set><ikev2-profile>p{number}</ikev2-profile>
+          {f"<security-association><lifetime><seconds>{child_lifetime}</seconds></lifetime></security-association>"
+           if child_lifetime else ""}
+          {"<responder-only/>" if responder else ""}
+        </set></profile></profiles>
+      </ipsec>
+      <interfaces xmlns="{INTERFACE}"><interface><interface-name>tunnel-ip{number}</interface-name>
+        {addresses(local)}
+        <tunnel xmlns="{TUNNEL}"><source>{source}</source>
+          <destination><ipv4-address>{remote}</ipv4-address></destination><mode><ipsec><ipv4/></ipsec></mode>
+          <protection><ipsec><profile>ip{number}</profile></ipsec></protection></tunnel>
+      </interface></interfaces>"""
+
+
+def addresses(local):
+    if not SERVED:
+        return ""
+    return (f'<ipv4><addresses xmlns="{IP_ADDRESS}"><address><address>{INNER[local]}</address>'
+            "<netmask>255.255.255.252</netmask></address></addresses></ipv4>")
+
+
+def commit(session, body, operation="merge"):
+    session.edit_config(target="candidate", config=f'<config xmlns="{BASE}">{body}</config>',
+                        default_operation=operation)
+    try:
+        session.commit()
+    except RPCError:
+        session.discard_changes()
+        raise
+
+
+def swanctl(local, remote, *, ppk="", auth="psk", remote_auth="psk", local_id=None, remote_id=None, psk=PSK_HEX,
+            extra="", secrets="", child="", local_extra="", remote_extra=""):
+    """The far end, as its administrator writes it."""
+    return f"""
+connections {{ far {{
+  version = 2
+  local_addrs = {local}
+  remote_addrs = {remote}
+  proposals = aes256-sha256-ecp384
+  {extra}
+  local {{ auth = {auth}
+    id = {local_id or local}
+    {local_extra} }}
+  remote {{ auth = {remote_auth}
+    id = {remote_id or remote}
+    {remote_extra} }}
+  children {{ c {{
+    local_ts = 0.0.0.0/0
+    remote_ts = 0.0.0.0/0
+    esp_proposals = aes256-sha256
+    {child} }} }} }} }}
+secrets {{
+  ike-1 {{ id = {remote_id or remote}
+    secret = "{psk}" }}
+  {ppk}
+  {secrets} }}
+"""
+
+
+def plain_ppk(key=PPK_HEX, id="ppk1"):
+    return f'ppk-1 {{ id = {id}\n    secret = "{key}" }}'
+
+
+@pytest.fixture
+def namespaces():
+    it = Namespaces()
+    yield it
+    it.remove()
+
+
+@pytest.fixture
+def near(tmp_path, namespaces):
+    it = NamespaceAgent(tmp_path / "near", namespaces.near).start()
+    yield it
+    it.end()
+
+
+@contextlib.contextmanager
+def far_charon(tmp_path, namespaces, text):
+    it = PlainCharon(tmp_path, namespaces.far, INNER[FAR], text)
+    try:
+        yield it
+    finally:
+        it.end()
+
+
+@contextlib.contextmanager
+def far_agent(tmp_path, namespaces):
+    it = NamespaceAgent(tmp_path / "far", namespaces.far).start()
+    try:
+        yield it
+    finally:
+        it.end()
+
+
+def is_up(namespaces, agent, charon=None, limit=30):
+    """Waits until the tunnel carries packets."""
+    def check():
+        if not SERVED:
+            for name, address in ((namespaces.near, NEAR), (namespaces.far, FAR)):
+                ip("-n", name, "address", "replace", f"{INNER[address]}/30", "dev", TUN, check=False)
+                ip("-n", name, "link", "set", TUN, "up", check=False)
+        assert namespaces.ping(1), agent.program.text()[-3000:] + (charon.text()[-3000:] if charon else "")
+        return True
+
+    return eventually(check, limit)
+
+
+def test_preshared_key_and_packets_protected_on_the_wire(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+        assert near.charon is None, "without tunnels there is no charon"
+        commit(session, configuration(NEAR, FAR))
+        is_up(namespaces, near, far)
+        with Wire(namespaces) as wire:
+            assert namespaces.ping(5)
+            eventually(lambda: wire.esp() >= 10, 5)
+        assert not wire.has(b"clear text of a ping")
+        assert "ppk=yes" not in far.sas()
+        # The last tunnel takes charon with it.
+        commit(session, f'<interfaces xmlns="{INTERFACE}"><interface xmlns:nc="{BASE}" nc:operation="delete">'
+                        "<interface-name>tunnel-ip1</interface-name></interface></interfaces>")
+        eventually(lambda: near.charon is None)
+        eventually(lambda: "ESTABLISHED" not in far.sas())
+
+
+def test_a_refused_commit_tells_everything_with_its_place(near):
+    with near.manager() as session:
+        body = configuration(NEAR, FAR).replace("<transform1>ts1<", "<transform1>ts9<").replace(
+            "<profile>ip1</profile>", "<profile>ip9</profile>")
+        with pytest.raises(RPCError) as caught:
+            commit(session, body)
+        text = "".join(etree.tostring(e.xml, encoding="unicode") if hasattr(e, "xml") else str(e)
+                       for e in getattr(caught.value, "errors", [caught.value]))
+        assert "there is no transform set" in text and "ts9" in text
+        assert "there is no IPsec profile" in text and "ip9" in text
+        # As a router does, if it is told so: the tunnel stays down.
+        commit(session, body.replace(
+            f'<ikev2 xmlns="{IKEV2}">', f'<ikev2 xmlns="{IKEV2}"><reference-check xmlns="{AGENTD_IPSEC}">warn'
+            "</reference-check>"))
+        eventually(lambda: "there is no IPsec profile 'ip9'" in near.program.text())
+        # What a tunnel can be besides is not in the schema, or refused.
+        with pytest.raises(RPCError):
+            commit(session, f'<interfaces xmlns="{INTERFACE}"><interface><interface-name>tunnel-ip1</interface-name>'
+                            f'<tunnel xmlns="{TUNNEL}"><tos>7</tos></tunnel></interface></interfaces>')
+
+
+def test_manual_ppk_required(near, namespaces, tmp_path):
+    text = swanctl(FAR, NEAR, ppk=plain_ppk(), extra="ppk_id = ppk1\n  ppk_required = yes")
+    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session:
+        commit(session, configuration(NEAR, FAR, ppk=manual_ppk()))
+        is_up(namespaces, near, far)
+        assert "ppk=yes" in far.sas()
+        assert "Enabled with manual PPK" in near.program.text()
+
+
+@contextlib.contextmanager
+def notifications(agent):
+    with agent.manager() as session:
+        session.create_subscription()
+
+        def of(kind, limit=30):
+            deadline = time.monotonic() + limit
+            while time.monotonic() < deadline:
+                one = session.take_notification(timeout=max(deadline - time.monotonic(), 0.1))
+                if one is None:
+                    break
+                found = etree.fromstring(one.notification_xml.encode()).find(f"{{{AGENTD_IPSEC}}}{kind}")
+                if found is not None:
+                    return found
+            raise AssertionError(f"no {kind} within {limit} s\n{agent.program.text()[-2000:]}")
+
+        yield of
+
+
+def test_wrong_preshared_key_is_told_and_mended(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR, psk="x" * 32)) as far, near.manager() as session:
+        with notifications(near) as notification:
+            commit(session, configuration(NEAR, FAR))
+            failed = notification("negotiation-failed")
+            assert failed.findtext("{*}interface-name") == "tunnel-ip1"
+            assert failed.findtext("{*}kind") == "authentication"
+            assert not namespaces.ping(1)
+            far.load(swanctl(FAR, NEAR))
+            up = notification("tunnel-up", limit=40)
+            assert up.findtext("{*}quantum-resistance") == "disabled"
+            assert up.findtext("{*}remote-identity") == FAR
+        is_up(namespaces, near, far)
+
+
+def test_wrong_manual_ppk(near, namespaces, tmp_path):
+    text = swanctl(FAR, NEAR, ppk=plain_ppk("0" * 32), extra="ppk_id = ppk1\n  ppk_required = yes")
+    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session, notifications(near) as notification:
+        commit(session, configuration(NEAR, FAR, ppk=manual_ppk()))
+        notification("negotiation-failed")
+        assert not namespaces.ping(1)
+        assert "ESTABLISHED" not in far.sas()
+
+
+def test_a_far_end_without_ppk_falls_back_only_where_none_is_required(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+        with notifications(near) as notification:
+            commit(session, configuration(NEAR, FAR, ppk=manual_ppk()))
+            failed = notification("negotiation-failed")
+            assert failed.findtext("{*}kind") == "ppk"
+            assert not namespaces.ping(1)
+            commit(session, configuration(NEAR, FAR, ppk=manual_ppk(required=False)).replace(
+                "<manual>", f'<manual xmlns:nc="{BASE}" nc:operation="replace">'))
+            notification("ppk-fallback")
+        is_up(namespaces, near, far)
+
+
+def test_a_killed_agent_takes_no_tunnel_along_and_adopts_it(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far:
+        with near.manager() as session:
+            commit(session, configuration(NEAR, FAR))
+        is_up(namespaces, near, far)
+        charon, sas = near.charon, far.sas()
+        spi = sas.split("initiator-spi=")[1].split()[0]
+        near.stop(signal.SIGKILL)
+        assert namespaces.ping(5)
+        near.start()
+        eventually(lambda: "charon adopted" in near.program.text())
+        assert namespaces.ping(5)
+        time.sleep(2)
+        assert near.charon == charon
+        assert spi in far.sas(), "the session is the same"
+        # Stopped in good order, too.
+        near.stop()
+        assert namespaces.ping(5)
+        near.start()
+        assert namespaces.ping(5)
+        assert near.charon == charon
+
+
+def test_a_killed_charon_comes_back_with_all_that_is_configured(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+        commit(session, configuration(NEAR, FAR))
+        is_up(namespaces, near, far)
+        with notifications(near) as notification:
+            os.kill(near.charon, signal.SIGKILL)
+            began = time.monotonic()
+            assert "charon" in notification("tunnel-down").findtext("{*}reason")
+            notification("tunnel-up")
+            assert time.monotonic() - began < 5
+        is_up(namespaces, near, far)
+
+
+@contextlib.contextmanager
+def kmes(directory, address, *options):
+    """Alice's and Bob's KME, by their ports at one address; and their control."""
+    program = Program([*ipseclab_netns(address), BUILD / "kmesim", "lab", "--a", f"{address[1]}:0", "--b",
+                       f"{address[1]}:0", *options], directory / "kmesim.log")
+    try:
+        ports = {}
+        while len(ports) < 2:
+            ready = program.line()
+            if ready.get("instance") in ("A", "B"):
+                ports[ready["instance"]] = ready["port"]
+        yield ports
+    finally:
+        program.stop()
+
+
+def ipseclab_netns(address):
+    return ["/usr/sbin/ip", "netns", "exec", address[0]]
+
+
+def sks_profile(address, port, name="kme"):
+    return (f'<sks-server xmlns="{SKS}"><profiles><profile><profile-name>{name}</profile-name><type><remote><kme>'
+            f"<server><ipv4>{address}</ipv4><port>{port}</port></server><psk><id>lab</id><key>"
+            "<seven>!kmesim-lab</seven></key></psk></kme></remote></type></profile></profiles></sks-server>")
+
+
+def test_dynamic_ppk_between_two_agents(near, namespaces, tmp_path):
+    with kmes(tmp_path, (namespaces.near, NEAR)) as kme, far_agent(tmp_path, namespaces) as far:
+        with far.manager() as there, near.manager() as here, notifications(near) as notification:
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(remote="Alice"), responder=True,
+                                        before=sks_profile(NEAR, kme["B"])))
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(remote="Bob"),
+                                       before=sks_profile(NEAR, kme["A"])))
+            up = notification("tunnel-up", limit=40)
+            assert up.findtext("{*}quantum-resistance") == "dynamic-ppk"
+            assert up.findtext("{*}interface-name") == "tunnel-ip1"
+        is_up(namespaces, near)
+        assert "Enabled with dynamic PPK" in far.program.text()
+
+
+def test_dynamic_ppk_with_both_ends_beginning(near, namespaces, tmp_path):
+    with kmes(tmp_path, (namespaces.near, NEAR)) as kme, far_agent(tmp_path, namespaces) as far:
+        with far.manager() as there, near.manager() as here:
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, kme["B"])))
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, kme["A"])))
+        is_up(namespaces, near, limit=60)
+        for agent in (near, far):
+            eventually(lambda: "Enabled with dynamic PPK" in agent.program.text())
+
+
+def test_dynamic_ppk_with_the_kme_down_and_back(near, namespaces, tmp_path):
+    with far_agent(tmp_path, namespaces) as far, far.manager() as there, near.manager() as here:
+        with kmes(tmp_path, (namespaces.near, NEAR)) as kme:
+            ports = kme
+        commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True, before=sks_profile(NEAR, ports["B"])))
+        with notifications(near) as notification:
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, ports["A"])))
+            failed = notification("ppk-fetch-failed", limit=60)
+            assert "kme" in failed.findtext("{*}reason")
+        assert not namespaces.ping(1)
