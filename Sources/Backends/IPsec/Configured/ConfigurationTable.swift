@@ -43,7 +43,8 @@ struct ConfigurationTable: Sendable {
   /// What the backend subscribes to.
   static let subscriptions =
     [
-      ProposalModel.schemaPath, PolicyModel.schemaPath, ProfileModel.schemaPath, KeyringModel.schemaPath,
+      ConfiguredProposal.schemaPath, ConfiguredPolicy.schemaPath, ConfiguredProfile.schemaPath,
+      ConfiguredKeyring.schemaPath,
       TransformSetModel.schemaPath, IPsecProfileModel.schemaPath, TrustpointModel.schemaPath, sksProfile, fipsMode,
       globalPath, referenceCheckPath,
     ] + tunnelPaths
@@ -54,10 +55,10 @@ struct ConfigurationTable: Sendable {
   ///
   /// - Throws: when the agent runs with other modules than it was built with.
   mutating func take(_ changes: ChangeSet) throws(DatastoreError) {
-    try Self.take(changes, ProposalModel.self, into: &proposals) { IKEv2Proposal($0) }
-    try Self.take(changes, PolicyModel.self, into: &policies) { IKEv2Policy($0) }
-    try Self.take(changes, ProfileModel.self, into: &profiles) { IKEv2Profile($0) }
-    try Self.take(changes, KeyringModel.self, into: &keyrings) { Keyring($0) }
+    try Self.take(changes, ConfiguredProposal.self, into: &proposals) { IKEv2Proposal($0) }
+    try Self.take(changes, ConfiguredPolicy.self, into: &policies) { IKEv2Policy($0) }
+    try Self.take(changes, ConfiguredProfile.self, into: &profiles) { IKEv2Profile($0) }
+    try Self.take(changes, ConfiguredKeyring.self, into: &keyrings) { Keyring($0) }
     try Self.take(changes, TransformSetModel.self, into: &transformSets) { TransformSet($0) }
     try Self.take(changes, IPsecProfileModel.self, into: &ipsecProfiles) { IPsecProfile($0) }
     try Self.take(changes, TrustpointModel.self, into: &trustpoints) { Trustpoint($0) }
@@ -158,10 +159,10 @@ struct ConfigurationTable: Sendable {
 }
 
 extension Value {
-  var text: String? { if case .string(let text) = self { text } else { nil } }
+  fileprivate var text: String? { if case .string(let text) = self { text } else { nil } }
 }
 
 extension InstancePath {
   /// The key of the entry that the path ends at.
-  var lastKey: String? { steps.last?.keys.first?.text }
+  fileprivate var lastKey: String? { steps.last?.keys.first?.text }
 }

@@ -5,13 +5,13 @@ import Models
 // From the generated types of Cisco-IOS-XR-um-ikev2-cfg. Values that the models' types let through and that stand for
 // nothing here (an address that is none) are left out; what lacks them is refused by the mapping.
 
-typealias ProposalModel = IKEv2.Proposal.IKEv2ProposalNames.IKEv2ProposalName
-typealias PolicyModel = IKEv2.Policy.IKEv2PolicyNames.IKEv2PolicyName
-typealias ProfileModel = IKEv2.Profile.IKEv2ProfileNames.IKEv2ProfileName
-typealias KeyringModel = IKEv2.Keyrings.Keyring
+typealias ConfiguredProposal = IKEv2.Proposal.IKEv2ProposalNames.IKEv2ProposalName
+typealias ConfiguredPolicy = IKEv2.Policy.IKEv2PolicyNames.IKEv2PolicyName
+typealias ConfiguredProfile = IKEv2.Profile.IKEv2ProfileNames.IKEv2ProfileName
+typealias ConfiguredKeyring = IKEv2.Keyrings.Keyring
 
 extension IKEv2Proposal {
-  init(_ model: ProposalModel) {
+  init(_ model: ConfiguredProposal) {
     self.init(name: model.ikev2ProposalName)
     encryptions = model.encryptions.encryption.compactMap { Encryption(rawValue: $0) }
     integrities = model.integrities.integrity.compactMap { Hash(rawValue: $0) }
@@ -21,7 +21,7 @@ extension IKEv2Proposal {
 }
 
 extension IKEv2Policy {
-  init(_ model: PolicyModel) {
+  init(_ model: ConfiguredPolicy) {
     self.init(name: model.ikev2PolicyName)
     proposals = model.proposal.ikev2ProposalNames.ikev2ProposalName.map(\.ikev2ProposalName)
     localAddresses = Set(model.match.address.locals.local.compactMap { IPv4Address($0.address) })
@@ -34,7 +34,7 @@ extension IKEv2Policy {
 }
 
 extension IKEv2Profile {
-  init(_ model: ProfileModel) {
+  init(_ model: ConfiguredProfile) {
     self.init(name: model.ikev2ProfileName)
     let remote = model.match.identity.remote
     matches =
@@ -73,14 +73,14 @@ extension IKEv2Global {
 }
 
 extension Keyring {
-  init(_ model: KeyringModel) {
+  init(_ model: ConfiguredKeyring) {
     self.init(name: model.ikev2KeyringName)
     peers = model.peers.peer.map { Peer($0) }
   }
 }
 
 extension Keyring.Peer {
-  init(_ model: KeyringModel.Peers.Peer) {
+  init(_ model: ConfiguredKeyring.Peers.Peer) {
     self.init(name: model.peerName)
     if let address = model.address, let mask = model.mask { range = IPv4Range(address, mask) }
     preSharedKey = Keyring.PreSharedKey(model.preSharedKey)
@@ -97,7 +97,7 @@ extension Keyring.Peer {
 
 extension Keyring.PreSharedKey {
   /// Nil when there is none.
-  init?(_ model: KeyringModel.Peers.Peer.PreSharedKey) {
+  init?(_ model: ConfiguredKeyring.Peers.Peer.PreSharedKey) {
     if let both = model.password ?? model.password6 {
       self = .both(both)
     } else if let local = model.local ?? model.local6 {
@@ -110,7 +110,7 @@ extension Keyring.PreSharedKey {
 
 extension Keyring.PPK {
   /// Nil when there is none.
-  init?(_ model: KeyringModel.Peers.Peer.PPK) {
+  init?(_ model: ConfiguredKeyring.Peers.Peer.PPK) {
     if let id = model.manual.id {
       self = .manual(
         id: id, key: model.manual.key?.password ?? model.manual.key?.password6,

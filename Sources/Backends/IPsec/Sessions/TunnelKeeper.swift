@@ -278,6 +278,11 @@ public actor TunnelKeeper {
         return
       }
       try await client.call("load-conn", connection.message(dynamicPPK: id))
+      await initiate(wanted, tunnel)
+      // The attempt holds on to what it began with. A responder has to take any ID, or two ends that begin at once would
+      // each insist on their own.
+      _ = try? await client.call("load-conn", connection.message())
+      return
     } catch {
       let reason = "no PPK from SKS profile '\(profile)': \(error)"
       onNotice(.ppkFetchFailed(tunnel: tunnel, reason: reason))
