@@ -96,7 +96,7 @@ import YANG
     #expect(
       try bench.entries(Paths.session, as: SessionModel.self).first?.childSA.first?.traffic.inOctets == 100,
       "an answer counts for half a second")
-    bench.view.take(.event("child-updown", FakeCharon.listing(of: 1, bytes: 100, isUp: true)), from: bench.client)
+    bench.event()
     await bench.refresh()
     #expect(try bench.entries(Paths.session, as: SessionModel.self).first?.childSA.first?.traffic.inOctets == 5000)
     try await Task.sleep(for: IPsecOperationalView.longestAge + .milliseconds(20))
@@ -111,7 +111,7 @@ import YANG
     defer { bench.stop() }
     await bench.refresh()
     bench.charon.setSilent(true)
-    bench.view.take(.event("child-updown", FakeCharon.listing(of: 1, bytes: 100, isUp: true)), from: bench.client)
+    bench.event()
     let begun = ContinuousClock.now
     await bench.refresh()
     #expect(begun.duration(to: .now) < IPsecOperationalView.askLimit * 3)
@@ -203,8 +203,10 @@ final class ViewBench: Sendable {
   }()
   static func schema(_ path: String) throws -> SchemaNode { try #require(schema.node(at: path), "\(path)") }
 
-  init(tunnels: Int) async throws {
-    charon = try FakeCharon(path: directory.path + "/vici", tunnels: tunnels)
+  init(
+    tunnels: Int, script: @escaping @Sendable (VICIPacket) -> FakeCharon.Reaction = { _ in .default }
+  ) async throws {
+    charon = try FakeCharon(path: directory.path + "/vici", tunnels: tunnels, script: script)
     let view = IPsecOperationalView { name, _ in TunnelLink(name: "ipsec0", index: 5) }
     self.view = view
     var fixture = try Fixture()
@@ -215,7 +217,7 @@ final class ViewBench: Sendable {
     let log = NoticeLog()
     let box = Mutex<VICIClient?>(nil)
     let client = try VICIClient(path: charon.path, events: CharonEvent.names) { notice in
-      if let client = box.withLock({ $0 }) { view.take(notice, from: client) }
+      view.take(.vici(notice), client: box.withLock { $0 }, own: nil)
       log.append(notice)
     }
     box.withLock { $0 = client }
@@ -229,6 +231,12 @@ final class ViewBench: Sendable {
   func stop() {
     client.stop()
     charon.stop()
+  }
+
+  /// An event that changes nothing but that something has happened.
+  func event() {
+    let message = FakeCharon.listing(of: 1, bytes: 100, isUp: true)
+    view.take(.vici(.event("child-updown", message)), client: client, own: nil)
   }
 
   func refresh(_ paths: [String] = IPsecOperationalView.refreshedPaths) async { await view.refresh(Set(paths)) }
@@ -255,10 +263,18 @@ final class FakeCharon: Sendable {
 
   var path: String { peer.path }
 
-  init(path: String, tunnels: Int) throws {
+  /// What it does with a packet.
+  enum Reaction: Sendable {
+    case `default`
+    /// Sends that; nil hangs up.
+    case instead([UInt8]?)
+  }
+
+  init(path: String, tunnels: Int, script: @escaping @Sendable (VICIPacket) -> Reaction) throws {
     let shared = Shared()
     state = shared
     peer = try ScriptedPeer(path: path) { _, packet in
+      if case .instead(let bytes) = script(packet) { return bytes }
       guard case .request(let command, _) = packet else { return ScriptedPeer.greeting(packet) }
       let (bytes, isSilent) = shared.state.withLock { state in
         state.counts[command, default: 0] += 1

@@ -46,8 +46,10 @@ public final class IPsecOperationalView: Sendable {
 
   /// How old an answer of charon may be that a read shows, while no event has changed anything.
   static let longestAge = Duration.milliseconds(500)
-  /// How long a read waits for charon.
+  /// How long a read waits for one answer of charon.
   static let askLimit = Duration.seconds(2)
+  /// How long it waits for the connection, when charon is known to be there.
+  static let connectLimit = Duration.seconds(1)
 
   /// What of charon a read needs.
   struct Needs: OptionSet, Sendable {
@@ -76,7 +78,10 @@ public final class IPsecOperationalView: Sendable {
     var counters: CharonCounters?
     var statistics: CharonStatistics?
     var keeperStates: [String: TunnelKeeper.State] = [:]
+    /// A connection of its own: a read neither waits for the keeper's commands nor breaks them when it is given up.
     var client: VICIClient?
+    /// The daemon that answers; nil while none does.
+    var process: Int32?
     var keeper: TunnelKeeper?
     /// When each need was last met, or tried to be.
     var asked: [Int: Instant] = [:]
@@ -110,38 +115,24 @@ public final class IPsecOperationalView: Sendable {
   public func follow(_ keeper: TunnelKeeper) { state.withLock { $0.keeper = keeper } }
 
   /// A notice of the charon that carries the tunnels. They have to come in order.
-  public func take(_ notice: Charon.Notice, from charon: Charon) {
-    let (restarts, isOld) = (charon.restartCount, charon.runsOldSettings)
+  ///
+  /// - Parameters:
+  ///   - client: which brought it; nil when there is none.
+  ///   - own: the charon, when it is one of the agent's own.
+  public func take(_ notice: Charon.Notice, client: VICIClient?, own: Charon?) {
+    let (restarts, isOld, plane) = (own?.restartCount, own?.runsOldSettings, own?.settings.dataPlane)
     state.withLock { state in
       state.daemon.restarts = restarts
       state.daemon.runsOldSettings = isOld
-      state.daemon.dataPlane = charon.settings.dataPlane
+      if let plane { state.daemon.dataPlane = plane }
       switch notice {
-      case .status(let status):
-        state.daemon.status = status
-        if case .running(let process, _) = status {
-          state.daemon.runningSince = ProcessStart.time(of: process)
-        } else {
-          state.daemon.runningSince = nil
-        }
-        if case .down = status { state.directory.lose() }
-        if case .stopped = status { state.directory.lose() }
-        state.changed()
-      case .vici(let notice): state.take(notice, client: charon.client)
+      case .status(let status): state.take(status)
+      case .vici(let notice): state.take(notice, path: client?.path, isOwn: own != nil)
       }
     }
   }
 
-  /// A notice of the VICI client alone: charon may be one that somebody else keeps.
-  public func take(_ notice: VICIClient.Notice, from client: VICIClient) {
-    state.withLock { state in
-      if case .ready(_, let process) = notice {
-        state.daemon.status = .running(process, isAdopted: true)
-        state.daemon.runningSince = ProcessStart.time(of: process)
-      }
-      state.take(notice, client: client)
-    }
-  }
+  deinit { state.withLock { $0.client?.stop() } }
 
   /// What the keeper tells of a tunnel.
   public func take(_ notice: TunnelKeeper.Notice) {
@@ -184,7 +175,7 @@ public final class IPsecOperationalView: Sendable {
   }
 
   private func ask(_ needs: Needs) async {
-    let (client, keeper) = state.withLock { ($0.client, $0.keeper) }
+    let (client, keeper) = state.withLock { ($0.process == nil ? nil : $0.client, $0.keeper) }
     let begun = ContinuousClock.now
     // An event that comes from here on makes the answer old at once.
     state.withLock { state in
@@ -200,7 +191,9 @@ public final class IPsecOperationalView: Sendable {
           counters = try await Self.counters(client)
         }
         if needs.contains(.statistics) {
-          statistics = CharonStatistics(try await client.call("stats", limit: Self.askLimit))
+          statistics = try await Self.connected { () async throws(VICIError) in
+            CharonStatistics(try await client.call("stats", limit: Self.askLimit))
+          }
         }
       } catch { failure = error }
     } else {
@@ -225,13 +218,31 @@ public final class IPsecOperationalView: Sendable {
     // Those that are busy are skipped, since asking would wait for them.
     var noWaiting = VICIMessage()
     noWaiting.add("noblock", true)
-    let parts = try await client.list("list-sas", noWaiting, event: "list-sa", limit: askLimit)
+    let parts = try await connected {
+      () async throws(VICIError) in
+      try await client.list("list-sas", noWaiting, event: "list-sa", limit: askLimit)
+    }
     return parts.flatMap { IKESA.list($0) }
+  }
+
+  /// Waits for the connection, which is made when charon is known to be there.
+  private static func connected<T>(_ ask: () async throws(VICIError) -> T) async throws(VICIError) -> T {
+    let deadline = ContinuousClock.now.advanced(by: connectLimit)
+    while true {
+      do throws(VICIError) { return try await ask() } catch {
+        guard error.code == .disconnected, ContinuousClock.now < deadline else { throw error }
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+    }
   }
 
   /// Nil where charon lacks the plugin.
   private static func counters(_ client: VICIClient) async throws(VICIError) -> CharonCounters? {
-    do throws(VICIError) { return CharonCounters(try await client.call("get-counters", limit: askLimit)) } catch {
+    do throws(VICIError) {
+      return try await connected { () async throws(VICIError) in
+        CharonCounters(try await client.call("get-counters", limit: askLimit))
+      }
+    } catch {
       guard error.code == .unknown || error.code == .refused else { throw error }
       return nil
     }
@@ -274,19 +285,41 @@ extension IPsecOperationalView.State {
     }
   }
 
-  fileprivate mutating func take(_ notice: VICIClient.Notice, client: VICIClient?) {
+  fileprivate mutating func take(_ status: CharonSupervisor.Status) {
+    daemon.status = status
+    switch status {
+    case .running(let process, _):
+      self.process = process
+      daemon.runningSince = ProcessStart.time(of: process)
+    case .silent: break
+    case .starting: process = nil
+    case .down, .stopped:
+      lose()
+      if status == .stopped {
+        client?.stop()
+        client = nil
+      }
+    }
+    changed()
+  }
+
+  fileprivate mutating func take(_ notice: VICIClient.Notice, path: String?, isOwn: Bool) {
     switch notice {
-    case .ready(let version, _):
-      self.client = client
+    case .ready(let version, let process):
+      // Another daemon has none of the SAs of the one before.
+      if let before = self.process, before != process { lose() }
+      if !isOwn { take(.running(process, isAdopted: true)) }
+      self.process = process
       daemon.version = version
       statistics = nil
+      if let path, client?.path != path { connect(path) }
       changed()
     case .listening:
       directory.isListening = true
       changed()
     case .down(.commands, let error):
-      self.client = nil
       daemon.lastError = error.description
+      if !isOwn { take(.down(reason: error.description, restartIn: .zero)) }
       snapshot = nil
     case .down: directory.isListening = false
     case .event(let name, let message):
@@ -298,6 +331,24 @@ extension IPsecOperationalView.State {
         changed()
       }
     }
+  }
+
+  private mutating func lose() {
+    directory.lose()
+    process = nil
+    daemon.runningSince = nil
+    counters = nil
+    statistics = nil
+  }
+
+  private mutating func connect(_ path: String) {
+    client?.stop()
+    client = nil
+    do throws(VICIError) {
+      let client = try VICIClient(path: path, events: []) { _ in }
+      try client.start()
+      self.client = client
+    } catch { daemon.lastError = error.description }
   }
 
   private mutating func take(_ line: CharonEvent.LogLine) {

@@ -90,8 +90,9 @@ extension CharonStateModel {
   struct Daemon: Sendable {
     var status = CharonSupervisor.Status.stopped
     var version: VICIVersion?
-    var restarts = 0
-    var runsOldSettings = false
+    /// Nil for a charon that somebody else keeps.
+    var restarts: Int?
+    var runsOldSettings: Bool?
     var dataPlane: CharonSettings.DataPlane?
     var runningSince: Event.Time?
     var lastAnswer: Event.Time?
@@ -111,7 +112,7 @@ extension CharonStateModel {
     case .silent(let process): (status, processID) = (.silent, UInt32(clamping: process))
     case .down(let reason, _): (status, self.reason) = (.down, reason)
     }
-    restarts = UInt32(clamping: daemon.restarts)
+    restarts = daemon.restarts.map { UInt32(clamping: $0) }
     lastAnswer = daemon.lastAnswer?.dateAndTime
     lastError = daemon.lastError
     if let plane = daemon.dataPlane { dataPlane = plane == .kernel ? .kernel : .userspace }

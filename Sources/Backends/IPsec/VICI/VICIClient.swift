@@ -119,38 +119,52 @@ public final class VICIClient: @unchecked Sendable {
 
   /// Sends a streamed command and hands over its parts in order.
   ///
-  /// - Parameter maximumParts: more than these are an error, `tooLong`.
+  /// - Parameters:
+  ///   - maximumParts: more than these are an error, `tooLong`.
+  ///   - maximumBytes: and so is more than this in wire format, over all parts.
   public func list(
     _ command: String, _ message: VICIMessage = VICIMessage(), event: String, limit: Duration = .seconds(10),
-    maximumParts: Int = 100_000
+    maximumParts: Int = 100_000, maximumBytes: Int = 256 << 20
   ) async throws(VICIError) -> [VICIMessage] {
     let parts = Mutex<[VICIMessage]>([])
+    let collected = Collected()
     let answer: Answer = await withCheckedContinuation { continuation in
-      let collected = Collected()
       submit(
         Request(
           task: .command(command, message, stream: event), limit: limit,
-          part: { collected.append($0, atMost: maximumParts) },
+          part: { collected.append($0, atMost: maximumParts, bytes: maximumBytes) },
           done: { answer in
-            parts.withLock { $0 = collected.parts.withLock { $0 } }
+            collected.state.withLock { state in
+              parts.withLock { $0 = state.parts }
+              state.parts = []
+            }
             continuation.resume(returning: answer)
           }))
     }
     _ = try answer.get()
-    let list = parts.withLock { $0 }
-    guard list.count <= maximumParts else {
-      throw VICIError(.tooLong, "charon answers '\(command)' with more than \(maximumParts) parts")
+    guard !collected.state.withLock({ $0.isTooLong }) else {
+      throw VICIError(
+        .tooLong, "charon answers '\(command)' with more than \(maximumParts) parts or \(maximumBytes) bytes")
     }
-    return list
+    return parts.withLock { $0 }
   }
 
-  /// Gathers the parts of one streamed command; one more than allowed tells that there were too many.
+  /// Gathers the parts of one streamed command. When there are too many, all are let go, and those to come.
   private final class Collected: Sendable {
-    let parts = Mutex<[VICIMessage]>([])
-    func append(_ part: VICIMessage, atMost limit: Int) -> Bool {
-      parts.withLock { parts in
-        if parts.count <= limit { parts.append(part) }
-        return parts.count <= limit
+    struct State {
+      var parts: [VICIMessage] = []
+      var bytes = 0
+      var isTooLong = false
+    }
+    let state = Mutex(State())
+
+    func append(_ part: VICIMessage, atMost limit: Int, bytes: Int) -> Bool {
+      state.withLock { state in
+        guard !state.isTooLong else { return false }
+        state.bytes += part.encodedCount
+        state.isTooLong = state.parts.count >= limit || state.bytes > bytes
+        if state.isTooLong { state.parts = [] } else { state.parts.append(part) }
+        return !state.isTooLong
       }
     }
   }
