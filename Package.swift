@@ -59,7 +59,7 @@ let package = Package(
     .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
     .executableTarget(name: "secyd", dependencies: ["CLinux", "SecYControl", "SecYEngine", "Secrets", arguments], swiftSettings: v6),
-    .executableTarget(name: "mkaport", dependencies: ["MKA", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
+    .executableTarget(name: "mkaport", dependencies: ["MKA", "Netlink", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
 
     // Tests
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),

@@ -32,7 +32,7 @@ public struct MACsecSettings: Sendable, Hashable {
   }
 }
 
-/// A MACsec device to be made.
+/// A MACsec device to be made. Its MTU is what the parent leaves.
 public struct NewMACsecDevice: Sendable, Hashable {
   public var name: String
   /// The index of the link that it runs on.
@@ -42,18 +42,15 @@ public struct NewMACsecDevice: Sendable, Hashable {
   /// The identifier of IEEE 802.1AE table 14-1. It can never be changed.
   public var cipherSuite: UInt64
   public var settings: MACsecSettings
-  /// In bytes; nil for as much as the parent leaves.
-  public var mtu: UInt32?
 
   public init(
-    name: String, parent: UInt32, sci: UInt64, cipherSuite: UInt64, settings: MACsecSettings, mtu: UInt32? = nil
+    name: String, parent: UInt32, sci: UInt64, cipherSuite: UInt64, settings: MACsecSettings
   ) {
     self.name = name
     self.parent = parent
     self.sci = sci
     self.cipherSuite = cipherSuite
     self.settings = settings
-    self.mtu = mtu
   }
 }
 

@@ -91,7 +91,7 @@ enum MACsecMessages {
     data.attribute(LinkAttribute.includesSCI, UInt8(1))
     append(device.settings, to: &data)
     return try RouteMessages.newLink(
-      name: device.name, kind: kind, parent: device.parent, mtu: device.mtu, data: data.bytes, sequence: sequence)
+      name: device.name, kind: kind, parent: device.parent, data: data.bytes, sequence: sequence)
   }
 
   static func changeDevice(_ index: UInt32, _ settings: MACsecSettings, sequence: UInt32) -> NetlinkMessage {

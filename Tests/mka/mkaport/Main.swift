@@ -4,109 +4,77 @@ import Glibc
 import MKA
 import Secrets
 
-/// A port with the MKA engine on a real interface, for tests against other implementations.
+/// A port with the MKA engine on a real interface, for tests against other implementations and with real SecYs.
 ///
-/// It programs no SecY, but writes each command as a JSON line, keys included: for tests only.
-/// Arguments are `name=value`: interface, address (12 hexadecimal digits), ckn, cak, priority, suite, rekey (seconds),
-/// version, seconds (how long to run).
+/// It writes what it does as JSON lines. Without a SecY, each command as it would be carried out, keys included: for
+/// tests only. Arguments are `name=value`:
+///
+/// - interface, address (12 hexadecimal digits), ckn, cak, priority, version
+/// - suite, offset (`none` for integrity only), window, rekey (seconds), delay=1
+/// - seconds: how long to run; what it set up stays
+/// - secy: `none`, which is the default, or `kernel`
+/// - must=1: frames in clear are kept off the interface; it is set up when that is done
+/// - state: a file, in clear, by which it goes on as the same member
 @main struct MKAPort {
   static func main() {
-    do throws(MKAError) { try run() } catch {
-      line(["error": error.message])
+    do { try run() } catch {
+      Line.write(["error": "\(error)"])
       exit(1)
     }
   }
 
-  private static func run() throws(MKAError) {
-    var arguments: [String: String] = [:]
-    for argument in CommandLine.arguments.dropFirst() {
-      let parts = argument.split(separator: "=", maxSplits: 1)
-      if parts.count == 2 { arguments[String(parts[0])] = String(parts[1]) }
+  private static func run() throws {
+    let arguments = Arguments(CommandLine.arguments.dropFirst())
+    if arguments["must"] == "1" { try MustSecureFilter(parent: arguments.interface).install() }
+    var port = try Port(arguments)
+    try port.run(until: Clock.uptime + .seconds(Int64(arguments["seconds"] ?? "") ?? 20))
+  }
+}
+
+/// The arguments, by name.
+struct Arguments {
+  private var values: [String: String] = [:]
+
+  init(_ words: some Sequence<String>) {
+    for word in words {
+      let parts = word.split(separator: "=", maxSplits: 1)
+      if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
     }
-    let interface = arguments["interface"] ?? ""
-    let socket = try EAPOLSocket(interfaceIndex: if_nametoindex(interface))
-    let cak = try CAK(hexadecimal: SecretBytes(copying: Array((arguments["cak"] ?? "").utf8)))
-    let ckn = try CKN(hexadecimal: arguments["ckn"] ?? "")
-    let chain = try KeyChain(name: "test", keys: [KeyChain.Key(ckn: ckn, cak: cak)])
-    var kay = KaY(configuration: configuration(arguments))
-    let end = uptime() + .seconds(Int64(arguments["seconds"] ?? "") ?? 20)
-    kay.setKeyChains(primary: chain, fallback: nil, now: now())
-    while uptime() < end {
-      carryOut(kay.takeEffects(), &kay, socket)
-      var poll = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
-      let next = min(kay.nextTimeout(now: now()) ?? end, end)
-      let wait = (next - uptime()).components
-      _ = Glibc.poll(&poll, 1, Int32(max(0, wait.seconds * 1_000 + wait.attoseconds / 1_000_000_000_000_000 + 1)))
-      while let frame = try socket.receive() { kay.receive(frame, now: now()) }
-      kay.handleTimeout(now: now())
-    }
-    carryOut(kay.takeEffects(), &kay, socket)
   }
 
-  private static func configuration(_ arguments: [String: String]) -> PortConfiguration {
+  subscript(_ name: String) -> String? { values[name] }
+  var interface: String { self["interface"] ?? "" }
+
+  var chain: KeyChain {
+    get throws(MKAError) {
+      let cak = try CAK(hexadecimal: SecretBytes(copying: Array((self["cak"] ?? "").utf8)))
+      return try KeyChain(name: "test", keys: [KeyChain.Key(ckn: try CKN(hexadecimal: self["ckn"] ?? ""), cak: cak)])
+    }
+  }
+
+  var configuration: PortConfiguration {
     var policy = Policy()
-    policy.keyServerPriority = UInt8(arguments["priority"] ?? "") ?? 16
-    policy.cipherSuite = CipherSuite.allCases.first { $0.description == arguments["suite"] } ?? .gcmAES128
-    policy.sakRekeyInterval = Int64(arguments["rekey"] ?? "").map { .seconds($0) }
-    let address = MACAddress(rawValue: UInt64(arguments["address"] ?? "", radix: 16) ?? 0)
+    policy.keyServerPriority = UInt8(self["priority"] ?? "") ?? 16
+    policy.cipherSuite = CipherSuite.allCases.first { $0.description == self["suite"] } ?? .gcmAES128
+    policy.confidentialityOffset = self["offset"] == "none" ? .integrityOnly : .zero
+    policy.replayWindow = UInt32(self["window"] ?? "") ?? 64
+    policy.delayProtection = self["delay"] == "1"
+    policy.sakRekeyInterval = Int64(self["rekey"] ?? "").map { .seconds($0) }
+    let address = MACAddress(rawValue: UInt64(self["address"] ?? "", radix: 16) ?? 0)
     var configuration = PortConfiguration(sci: SCI(address: address), policy: policy)
-    configuration.version = UInt8(arguments["version"] ?? "") ?? 3
+    configuration.version = UInt8(self["version"] ?? "") ?? 3
     return configuration
   }
+}
 
-  private static func carryOut(_ effects: [Effect], _ kay: inout KaY, _ socket: EAPOLSocket) {
-    for effect in effects {
-      switch effect {
-      case .send(let frame):
-        do throws(MKAError) { try socket.send(frame) } catch { kay.sendFailed() }
-      case .secY(let command): write(command)
-      case .event(let event): line(["event": event.mnemonic])
-      case .key: break
-      }
-    }
-  }
-
-  private static func write(_ command: SecYCommand) {
-    switch command {
-    case .configure(let configuration): line(["command": "configure", "suite": "\(configuration.cipherSuite)"])
-    case .setPort(let status): line(["command": "port", "status": "\(status)"])
-    case .addReceiveChannel(let sci): line(["command": "add_rxsc", "sci": hex(sci)])
-    case .removeReceiveChannel(let sci): line(["command": "del_rxsc", "sci": hex(sci)])
-    case .addReceiveAssociation(let sci, let sak): line(key("add_rxsa", sak).merging(["sci": hex(sci)]) { a, _ in a })
-    case .removeReceiveAssociation(let sci, let number, _):
-      line(["command": "del_rxsa", "sci": hex(sci), "an": "\(number)"])
-    case .raiseLowestPN(let sci, let number, let value):
-      line(["command": "pn_rxsa", "sci": hex(sci), "an": "\(number)", "pn": "\(value)"])
-    case .addTransmitAssociation(let sak): line(key("add_txsa", sak))
-    case .enableTransmit(let number, let key): line(["command": "enable_txsa", "an": "\(number)", "ki": "\(key)"])
-    case .removeTransmitAssociation(let number, _): line(["command": "del_txsa", "an": "\(number)"])
-    }
-  }
-
-  private static func key(_ command: String, _ sak: SAK) -> [String: String] {
-    let digits = sak.key.withUnsafeBytes { bytes in
-      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-    return ["command": command, "an": "\(sak.associationNumber)", "ki": "\(sak.identifier)", "key": digits]
-  }
-
-  private static func hex(_ sci: SCI) -> String {
-    let digits = String(sci.rawValue, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
-
-  private static func line(_ fields: [String: String]) {
-    let body = fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
-    print("{\(body)}")
-    fflush(nil)
-  }
+/// The system's clocks.
+enum Clock {
+  static var uptime: Duration { time(CLOCK_MONOTONIC) }
+  static var now: Moment { Moment(uptime: uptime, wallClock: time(CLOCK_REALTIME)) }
 
   private static func time(_ clock: clockid_t) -> Duration {
     var value = timespec()
     clock_gettime(clock, &value)
     return .seconds(Int64(value.tv_sec)) + .nanoseconds(Int64(value.tv_nsec))
   }
-
-  private static func uptime() -> Duration { time(CLOCK_MONOTONIC) }
-  private static func now() -> Moment { Moment(uptime: uptime(), wallClock: time(CLOCK_REALTIME)) }
 }

@@ -83,7 +83,8 @@ public final class EAPOLSocket: Sendable {
       let count = recv(descriptor, &buffer, buffer.count, 0)
       if count >= 0 { return Array(buffer.prefix(count)) }
       switch errno {
-      case EINTR: continue
+      // That the link went down is told once; frames come again when it is back up.
+      case EINTR, ENETDOWN: continue
       case EAGAIN: return nil
       default: throw Self.failure("receive on interface \(interfaceIndex)")
       }

@@ -39,6 +39,24 @@ public struct SecYState: Sendable, Hashable {
   }
 }
 
+extension SecYState {
+  /// Whether no association is installed, and no channel.
+  public var isEmpty: Bool { transmit.isEmpty && receive.isEmpty }
+
+  /// The commands that empty it, for who cannot go on with what is installed.
+  public var removals: [SecYCommand] {
+    let transmit = transmit.compactMap { association in
+      association.key.map { SecYCommand.removeTransmitAssociation(association.number, $0) }
+    }
+    let receive = receive.sorted { $0.key < $1.key }.flatMap { sci, associations in
+      associations.compactMap { association in
+        association.key.map { SecYCommand.removeReceiveAssociation(sci, association.number, $0) }
+      } + [.removeReceiveChannel(sci)]
+    }
+    return [.setPort(.blocked)] + transmit + receive
+  }
+}
+
 extension SAKIdentifier {
   /// From the 16 octets that name the key to a SecY; nil for another length.
   public init?(_ bytes: some Collection<UInt8>) {

@@ -98,7 +98,7 @@ public final class KernelSecY: SecY {
     let name = controlledPortName
     let device = NewMACsecDevice(
       name: name, parent: parent.index, sci: sci.rawValue, cipherSuite: configuration.cipherSuite.identifier,
-      settings: MACsecSettings(configuration, .blocked), mtu: mtu)
+      settings: MACsecSettings(configuration, .blocked))
     try doing("make \(name) with \(configuration.cipherSuite) on \(self.parent)") { () throws(NetlinkError) in
       try kernel.add(device)
     }
@@ -106,7 +106,8 @@ public final class KernelSecY: SecY {
     do throws(SecYError) {
       try doing("set up \(name)") { () throws(NetlinkError) in
         try kernel.setOperationalState(index, isDormantByDefault: true, .dormant)
-        if isUp { try RTNetlink.set(link: index, LinkSettings(isUp: true)) }
+        // When it is made, the kernel gives it what the parent leaves, whatever is asked for.
+        try RTNetlink.set(link: index, LinkSettings(isUp: isUp, mtu: mtu))
       }
     } catch {
       try? kernel.delete(index)
