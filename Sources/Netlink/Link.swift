@@ -84,6 +84,8 @@ public struct LinkAddress: Sendable, Hashable {
   public var link: UInt32
   /// Not yet usable, or found to be another system's (IPv6 duplicate address detection).
   public var isTentative: Bool
+  /// Found to be another system's (RFC 4862 section 5.4).
+  public var isDuplicate = false
   /// Not the first IPv4 address of its subnet on that link: it goes when the first one goes.
   public var isSecondary = false
   /// Who added it (IFA_PROTO, kernel 5.18 and later); 0 when nobody said.

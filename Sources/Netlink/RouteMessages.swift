@@ -164,6 +164,7 @@ enum RouteMessages {
     return LinkAddress(
       family: length == 4 ? .ipv4 : .ipv6, bytes: Array(bytes), prefixLength: prefixLength,
       scope: self.scope(scope), link: link, isTentative: flags & 0x48 != 0,  // tentative, duplicate
+      isDuplicate: Int32(family) == AF_INET6 && flags & 0x8 != 0,
       isSecondary: Int32(family) == AF_INET && flags & 0x1 != 0,
       origin: try attributes.uint8(AddressAttribute.origin) ?? 0)
   }

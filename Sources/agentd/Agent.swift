@@ -6,6 +6,7 @@ import Interfaces
 import Logging
 import Models
 import NETCONF
+import Netlink
 import SKS
 import Secrets
 import YANG
@@ -19,6 +20,9 @@ final class Agent: Sendable {
   let state: AgentStateBackend
   let sks: SKSBackend
   let ipsec: IPsecBackend
+  let interfaces: InterfacesBackend
+  /// Follows the links of the agent's network namespace, for all backends.
+  private let watcher: LinkWatcher
   private let directory: DataDirectory
   private let logger: Logger
 
@@ -41,7 +45,9 @@ final class Agent: Sendable {
     state = AgentStateBackend()
     let events = EventBus()
     sks = try SKSBackend(schema: schema, sealer: sealer, events: events)
+    watcher = try LinkWatcher()
     let ports = PortDirectory()
+    interfaces = try InterfacesBackend(schema: schema, ports: ports, watcher: watcher, events: events)
     ipsec = IPsecBackend(
       schema: schema, sealer: sealer, events: events, service: sks.service, ports: ports,
       links: KernelTunnelLinks(ports: ports), charon: charon
@@ -53,7 +59,7 @@ final class Agent: Sendable {
       }
     }
     let usersBackend = UsersBackend(directory: users)
-    var backends: [any Backend] = [usersBackend, InterfacesBackend(), sks, ipsec, state]
+    var backends: [any Backend] = [usersBackend, interfaces, sks, ipsec, state]
     backends.append(UnservedBackend(schema: schema, besides: backends))
     datastore = try Datastore(
       schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
@@ -76,6 +82,8 @@ final class Agent: Sendable {
     datastore.stop()
     await ipsec.leave()
     sks.shutdown()
+    interfaces.shutdown()
+    watcher.stop()
   }
 
   /// Opens the NETCONF server's sockets; `start` on it begins to serve.

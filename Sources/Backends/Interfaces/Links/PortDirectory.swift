@@ -12,8 +12,10 @@ import Synchronization
 public final class PortDirectory: Sendable {
   /// Where the layer 3 of an interface is.
   public enum Carrier: Sendable, Hashable {
-    /// On this link, once there is one of that name.
-    case link(String)
+    /// On this link, once there is one of that name. With `overhead`, the interface is a port that exists besides it
+    /// (the uncontrolled port of MACsec), and its packets become by so many bytes longer there; without, the interface
+    /// has no link of its own.
+    case link(String, overhead: UInt32? = nil)
     /// On a link that is yet to be made: nowhere until then, not on the interface itself.
     case awaited
   }
@@ -22,6 +24,8 @@ public final class PortDirectory: Sendable {
     var linkNames: [String: String] = [:]
     var interfaces: [String: String] = [:]
     var carriers: [String: Carrier] = [:]
+    /// The interfaces of which somebody has said who carries them, be it themselves.
+    var settled: Set<String> = []
     var routes: [String: [AddressPrefix]] = [:]
     var onChange: (@Sendable () -> Void)?
   }
@@ -39,7 +43,7 @@ public final class PortDirectory: Sendable {
   public func layer3Link(of interface: String) -> String? {
     state.withLock { state in
       switch state.carriers[interface] {
-      case .link(let name)?: name
+      case .link(let name, _)?: name
       case .awaited?: nil
       case nil: state.linkNames[interface] ?? interface
       }
@@ -52,11 +56,14 @@ public final class PortDirectory: Sendable {
   /// Says which link carries the layer 3 of an interface; nil gives it back to the interface's own link.
   public func carry(_ interface: String, on carrier: Carrier?) {
     change { state in
-      guard state.carriers[interface] != carrier else { return false }
+      guard state.settled.insert(interface).inserted || state.carriers[interface] != carrier else { return false }
       state.carriers[interface] = carrier
       return true
     }
   }
+
+  /// Whether `carry` has been called for an interface. Until then one that is to be protected gets no address.
+  public func isSettled(_ interface: String) -> Bool { state.withLock { $0.settled.contains(interface) } }
 
   /// The destinations that are routed to an interface besides its own subnets.
   public func routes(of interface: String) -> [AddressPrefix] { state.withLock { $0.routes[interface] ?? [] } }
@@ -69,9 +76,6 @@ public final class PortDirectory: Sendable {
       return true
     }
   }
-
-  /// All interfaces that somebody has said something of.
-  var spokenOf: Set<String> { state.withLock { Set($0.carriers.keys).union($0.routes.keys) } }
 
   /// Takes the configured mapping: of interfaces to links.
   func map(_ linkNames: [String: String]) {
