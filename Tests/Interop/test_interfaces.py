@@ -96,11 +96,12 @@ def has(namespace, link, *addresses):
 def becomes(session, name, status):
     def check():
         entry = state(session, name)
-        now = None if entry is None else entry.findtext("{*}configuration-status")
+        assert entry is not None, f"{name} is not shown"
+        now = entry.findtext("{*}configuration-status")
         assert now == status, f"{name} is {now}: {[p.text for p in entry.findall('{*}problem')]}"
-        return entry
+        return [entry]
 
-    return eventually(check)
+    return eventually(check)[0]
 
 
 def test_what_is_configured_is_on_the_link_and_goes_again(lab):
