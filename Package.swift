@@ -26,7 +26,7 @@ let package = Package(
     .systemLibrary(name: "CLinux", path: "Sources/System/CLinux", providers: [.apt(["libcrypt-dev"])]),
 
     // Foundations
-    .target(name: "Secrets", dependencies: ["COpenSSL"], swiftSettings: v6),
+    .target(name: "Secrets", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
     .target(name: "Netlink", swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
     .target(name: "YANGGenerator", dependencies: ["CLibXML2", "YANG"], swiftSettings: v6),

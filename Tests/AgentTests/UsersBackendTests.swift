@@ -17,12 +17,10 @@ import Testing
     #expect(UsersBackend.faults(of: User(name: "u")).isEmpty)
   }
 
-  @Test func clearTextAndMD5AreRefusedWithoutRepeatingThem() {
-    for password in ["$0$sesame", "$1$salt$sesame"] {
-      let faults = UsersBackend.faults(of: User(name: "u", password: password))
-      #expect(faults.count == 1)
-      #expect(!faults.joined().contains("sesame"))
-    }
+  @Test func md5IsRefusedWithoutRepeatingIt() {
+    let faults = UsersBackend.faults(of: User(name: "u", password: "$1$salt$sesame"))
+    #expect(faults.count == 1)
+    #expect(!faults.joined().contains("sesame"))
   }
 
   @Test func aKeyIsOfTheAlgorithmItSays() {

@@ -103,6 +103,34 @@ def test_a_password_opens_a_session(shared_agent):
         assert session.get_config("running").ok
 
 
+def test_a_password_in_clear_text_is_stored_as_its_hash(agent):
+    system = "urn:ietf:params:xml:ns:yang:ietf-system"
+    write = f"""<config xmlns="{BASE}"><system xmlns="{system}"><authentication><user><name>guest</name>
+        <password>$0$open sesame</password></user></authentication></system></config>"""
+
+    def stored(session, datastore):
+        return session.get_config(datastore, filter=("subtree", f'<system xmlns="{system}"/>')).data_xml
+
+    with agent.manager() as session:
+        session.edit_config(write, target="candidate")
+        assert "sesame" not in stored(session, "candidate")
+        session.commit()
+        before = stored(session, "running")
+        assert "$6$" in before and "sesame" not in before
+        # The same password once more keeps its hash: no change.
+        session.edit_config(write, target="candidate")
+        session.commit()
+        assert stored(session, "running") == before
+        session.edit_config(write.replace("open sesame", "another"), target="candidate")
+        session.commit()
+        assert stored(session, "running") != before
+        with pytest.raises(RPCError) as refused:
+            session.edit_config(write.replace("open sesame", ""), target="candidate")
+        assert refused.value.tag == "invalid-value"
+    with agent.manager(username="guest", password="another", key_filename=None) as session:
+        assert session.connected
+
+
 def test_a_wrong_password_does_not(shared_agent):
     from ncclient.transport.errors import AuthenticationError
 

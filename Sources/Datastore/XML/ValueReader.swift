@@ -26,6 +26,7 @@ public struct ValueReader: Sendable {
       throw DatastoreError(.operationFailed, path: path(), message: "\(leaf.path) has no type")
     }
     do throws(ValueError) {
+      if type.isPasswordHash, let hash = try hash(text, path) { return .string(hash) }
       return try type.parse(
         utf8: text, resolvePrefix: { namespace($0).flatMap { schema.module(namespace: $0) } }, sealer: sealer,
         existing: existing(text, type, path))
@@ -62,5 +63,27 @@ public struct ValueReader: Sendable {
       case .sealed(let sealed)? = stored.node(at: path())?.leafValue
     else { return nil }
     return sealed
+  }
+
+  /// What begins a password in clear text (RFC 7317, typedef crypt-hash).
+  private static let clearTextMark = Array("$0$".utf8)
+
+  /// The hash that stands for a password in clear text: the stored one if it is that password's, so that writing it
+  /// again is no change. Nil for what is no clear text.
+  private func hash(
+    _ text: UnsafeBufferPointer<UInt8>, _ path: () -> InstancePath
+  ) throws(ValueError) -> String? {
+    guard text.starts(with: Self.clearTextMark) else { return nil }
+    let password = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: text[Self.clearTextMark.count...]))
+    if case .string(let stored)? = stored?.node(at: path())?.leafValue,
+      PasswordHash.matches(password, hash: stored)
+    {
+      return stored
+    }
+    guard !password.isEmpty, let hash = PasswordHash.make(password) else {
+      throw ValueError(
+        .secret, "a password in clear text has 1 to \(PasswordHash.maximumPasswordLength) bytes and no zero byte")
+    }
+    return hash
   }
 }

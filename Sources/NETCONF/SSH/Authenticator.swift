@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Secrets
 import Synchronization
 
 /// A public key as SSH writes it (RFC 4253 section 6.6).

@@ -26,4 +26,9 @@ enum SecretTypes {
     }
     return nil
   }
+
+  /// Whether it is the typedef of RFC 7317 whose clear texts a server replaces by their hashes.
+  static func isPasswordHash(_ typedef: Scoped) -> Bool {
+    typedef.text == "crypt-hash" && typedef.scope.owner.name == "iana-crypt-hash"
+  }
 }

@@ -100,6 +100,7 @@ extension Compiler {
     type.typedefModule = typedef.scope.owner.compiled
     type.typedefChain = ["\(typedef.scope.owner.name):\(typedef.text)"] + base.type.typedefChain
     if let encoding = SecretTypes.encoding(of: typedef) { type.secretEncoding = encoding }
+    if SecretTypes.isPasswordHash(typedef) { type.isPasswordHash = true }
     let own = statement.first(.default).map { Scoped(statement: $0, scope: typedef.scope) }
     let resolved = ResolvedType(
       type: type, defaultValue: own ?? base.defaultValue, units: statement.argument(of: .units) ?? base.units)

@@ -42,6 +42,9 @@ public final class SchemaType: @unchecked Sendable {
   /// How a secret of this type is written and read; nil for types that hold no secret.
   @exclusivity(unchecked) public internal(set) var secretEncoding: SecretEncoding?
 
+  /// Whether values are password hashes of crypt(3), a clear text after `$0$` standing for its hash (RFC 7317).
+  @exclusivity(unchecked) public internal(set) var isPasswordHash = false
+
   /// The schema the type belongs to, for module names in instance-identifiers. Set when the schema is published, which
   /// then owns the type.
   unowned(unsafe) var schema: Schema?
@@ -75,6 +78,7 @@ public final class SchemaType: @unchecked Sendable {
     requiresInstance = other.requiresInstance
     members = other.members
     secretEncoding = other.secretEncoding
+    isPasswordHash = other.isPasswordHash
   }
 
   /// Builds the indexes, when nothing of the type changes any more.

@@ -32,10 +32,7 @@ struct UsersBackend: Backend {
   static func faults(of user: User) -> [String] {
     var faults: [String] = []
     if let hash = user.password, !(hash.hasPrefix("$5$") || hash.hasPrefix("$6$")) {
-      faults.append(
-        hash.hasPrefix("$0$")
-          ? "a password in clear text is not stored: give its SHA-512 hash ($6$…)"
-          : "an MD5 hash does not protect a password: give its SHA-512 hash ($6$…)")
+      faults.append("an MD5 hash does not protect a password: give its SHA-512 hash ($6$…)")
     }
     for key in user.authorizedKey where SSHPublicKey(blob: key.keyData).algorithm != key.algorithm {
       faults.append("the authorized key '\(key.name)' is no key of the algorithm \(key.algorithm)")

@@ -99,7 +99,9 @@ enum XPathNumber {
   static func rounded(_ number: Double) -> Double {
     if number.isNaN || number.isInfinite { return number }
     if number < 0, number >= -0.5 { return -0.0 }
-    return (number + 0.5).rounded(.down)
+    // Not the floor of number + 0.5, whose own rounding shows just below a half and above 2^52, and loses a zero's sign.
+    let floor = number.rounded(.down)
+    return number - floor >= 0.5 ? floor + 1 : floor
   }
 }
 
