@@ -47,8 +47,8 @@ let package = Package(
 
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
-    .target(name: "MKA", dependencies: ["COpenSSL", "Netlink", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
@@ -74,7 +74,7 @@ let package = Package(
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
-    .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink"], swiftSettings: v6),
+    .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink", "SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "SecYControlTests", dependencies: ["SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "InterfacesTests", dependencies: ["Datastore", "Interfaces", "Models", "Netlink", "YANG"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),

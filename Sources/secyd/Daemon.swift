@@ -73,8 +73,13 @@ final class Daemon {
       }
       for event in events.prefix(Int(count)) {
         switch event.data.fd {
-        case parent.receiver: forwarder.receive(most: Self.receiveShare)
-        case port.descriptor: forwarder.transmit()
+        case parent.receiver:
+          // That the link went down is told as an error, once it is asked for.
+          if event.events & EPOLLERR.rawValue != 0 { parent.clearError() }
+          forwarder.receive(most: Self.receiveShare)
+        case port.descriptor:
+          guard event.events & EPOLLERR.rawValue == 0 else { throw SecydError("interface \(port.name) is gone") }
+          forwarder.transmit()
         case server.listener:
           if let connection = server.accept() { try watch(connection) }
         case clock:

@@ -170,6 +170,12 @@ final class ParentPort {
     return UInt64(counts.1)
   }
 
+  func clearError() {
+    var code: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(receiver, SOL_SOCKET, SO_ERROR, &code, &length)
+  }
+
   // MARK: The ring
 
   /// A frame in its place in the ring, ours until `release`.

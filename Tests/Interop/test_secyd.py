@@ -339,6 +339,16 @@ def test_the_port_follows_its_parent(bed):
     bed.b.execute("ip", "link", "set", "vb", "up")
     until(bed.a.carrier)
     assert before == 0
+    # None of that keeps it busy.
+    def ticks():
+        return sum(int(n) for n in pathlib.Path(f"/proc/{bed.b.process.pid}/stat").read_text().split()[13:15])
+
+    bed.b.execute("ip", "link", "set", "vb", "down")
+    before = ticks()
+    time.sleep(0.5)
+    assert ticks() - before < 10
+    bed.b.execute("ip", "link", "delete", bed.b.port)
+    assert bed.b.process.wait(5) == 1
     bed.a.execute("ip", "link", "delete", "va")
     assert bed.a.process.wait(5) == 1
     assert "gone" in (bed.a.directory / "log").read_text()
