@@ -87,7 +87,8 @@ final class Daemon {
           _ = read(clock, &ticks, 8)
           try look()
         case signals: return
-        case let connection: if serve(connection) { return }
+        case let connection:
+          if server.connections.contains(connection), serve(connection) { return }
         }
       }
     }
@@ -123,6 +124,8 @@ final class Daemon {
     }
     guard mtu != parent.mtu || name != parent.name else { return }
     let next = try ParentPort(name: name)
+    // Its end alone would not do: the mapped ring keeps the socket alive for a while.
+    epoll_ctl(epoll, EPOLL_CTL_DEL, parent.receiver, nil)
     parent = next
     isPromiscuous = false
     forwarder = Forwarder(entity: entity, parent: next, port: port)

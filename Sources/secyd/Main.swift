@@ -46,6 +46,13 @@ struct Secyd: ParsableCommand {
     umask(0o077)
     let isMemoryLocked = try Hardening.protectMemory()
     let lock = try DirectoryLock(path: directory + "/lock")
+    // The daemon alone holds the ports: it exchanges the parent's when its MTU changes.
+    let daemon = try makeDaemon(isMemoryLocked: isMemoryLocked)
+    try daemon.run()
+    _ = consume lock
+  }
+
+  private func makeDaemon(isMemoryLocked: Bool) throws(SecydError) -> Daemon {
     let parent = try ParentPort(name: parent)
     let port = try ControlledPort(
       name: port, address: parent.address, mtu: parent.mtu - SecurityEntity.overhead)
@@ -55,9 +62,7 @@ struct Secyd: ParsableCommand {
     let identity = Identity(
       instance: UInt64.random(in: 1...UInt64.max), process: UInt32(getpid()), sci: sci, parent: parent.name,
       parentIndex: parent.index, port: port.name, isMemoryLocked: isMemoryLocked)
-    let daemon = try Daemon(
+    return try Daemon(
       parent: parent, port: port, entity: SecurityEntity(sci: sci), server: server, identity: identity)
-    try daemon.run()
-    _ = consume lock
   }
 }
