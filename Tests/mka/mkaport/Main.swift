@@ -10,9 +10,9 @@ import Secrets
 /// tests only. Arguments are `name=value`:
 ///
 /// - interface, address (12 hexadecimal digits), ckn, cak, priority, version
-/// - suite, offset (`none` for integrity only), window, rekey (seconds), delay=1
+/// - suite, offset (`none` for integrity only, 30, 50), window, rekey (seconds), delay=1
 /// - seconds: how long to run; what it set up stays
-/// - secy: `none`, which is the default, or `kernel`
+/// - secy: `none`, which is the default, `kernel` or `userspace`; for the last one secyd (the program) and directory
 /// - must=1: frames in clear are kept off the interface; it is set up when that is done
 /// - state: a file, in clear, by which it goes on as the same member
 @main struct MKAPort {
@@ -56,7 +56,8 @@ struct Arguments {
     var policy = Policy()
     policy.keyServerPriority = UInt8(self["priority"] ?? "") ?? 16
     policy.cipherSuite = CipherSuite.allCases.first { $0.description == self["suite"] } ?? .gcmAES128
-    policy.confidentialityOffset = self["offset"] == "none" ? .integrityOnly : .zero
+    let offsets: [String: ConfidentialityOffset] = ["none": .integrityOnly, "30": .thirty, "50": .fifty]
+    policy.confidentialityOffset = offsets[self["offset"] ?? ""] ?? .zero
     policy.replayWindow = UInt32(self["window"] ?? "") ?? 64
     policy.delayProtection = self["delay"] == "1"
     policy.sakRekeyInterval = Int64(self["rekey"] ?? "").map { .seconds($0) }

@@ -58,6 +58,11 @@ struct Port {
         parent: interface, sci: configuration.sci,
         controlledPortName: ControlledPortName.of(parent: interface, index: if_nametoindex(interface)),
         kernel: kernel)
+    case "userspace":
+      return try UserspaceSecY(
+        parent: interface, sci: configuration.sci,
+        controlledPortName: ControlledPortName.of(parent: interface, index: if_nametoindex(interface)),
+        settings: SecydSettings(program: arguments["secyd"] ?? "", directory: arguments["directory"] ?? ""))
     default: throw MKAError(.unknown, "there is no such SecY")
     }
   }
