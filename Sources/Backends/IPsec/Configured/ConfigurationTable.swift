@@ -66,13 +66,10 @@ struct ConfigurationTable: Sendable {
       guard let name = change.path.lastKey else { continue }
       if change.new == nil { sksProfiles.remove(name) } else { sksProfiles.insert(name) }
     }
-    let ikev2 = changes.newRoot.container("ikev2")
-    if changes.changes[Self.fipsMode] != nil { isFIPSMode = ikev2?.container("fips-mode") != nil }
-    if changes.changes[Self.globalPath] != nil {
-      global =
-        try ikev2?.container("global").map { (node) throws(DatastoreError) in
-          IKEv2Global(try IKEv2.Global(node))
-        } ?? IKEv2Global()
+    if let change = changes.changes[Self.fipsMode]?.last { isFIPSMode = change.new != nil }
+    if let change = changes.changes[Self.globalPath]?.last {
+      let model = try change.new?.interior.map { (node) throws(DatastoreError) in try IKEv2.Global(node) }
+      global = model.map { IKEv2Global($0) } ?? IKEv2Global()
     }
     if let change = changes.changes[Self.referenceCheckPath]?.last {
       let value = change.new?.leafValue.flatMap { IKEv2.ReferenceCheck(yang: $0) } ?? .refuse

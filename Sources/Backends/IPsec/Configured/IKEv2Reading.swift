@@ -13,10 +13,11 @@ typealias ConfiguredKeyring = IKEv2.Keyrings.Keyring
 extension IKEv2Proposal {
   init(_ model: ConfiguredProposal) {
     self.init(name: model.ikev2ProposalName)
-    encryptions = model.encryptions.encryption.compactMap { Encryption(rawValue: $0) }
-    integrities = model.integrities.integrity.compactMap { Hash(rawValue: $0) }
-    prfs = model.prfs.prf.compactMap { Hash(rawValue: $0) }
-    groups = model.dhGroups.dhGroup.compactMap { Int($0).flatMap { Group(rawValue: $0) } }
+    // The models' lists have no order of their own: the strongest is offered first.
+    encryptions = Encryption.strongestFirst.filter { model.encryptions.encryption.contains($0.rawValue) }
+    integrities = Hash.strongestFirst.filter { model.integrities.integrity.contains($0.rawValue) }
+    prfs = Hash.strongestFirst.filter { model.prfs.prf.contains($0.rawValue) }
+    groups = Group.strongestFirst.filter { model.dhGroups.dhGroup.contains(String($0.rawValue)) }
   }
 }
 

@@ -15,8 +15,11 @@ struct ModelPathResolver: Sendable {
     var node = schema.root
     var rest = Substring(text)
     while let step = Self.nextStep(&rest) {
-      let name = step.name.split(separator: ":").last ?? step.name
-      guard let child = node.dataChildren(named: String(name)).first else { break }
+      // A module is named where it changes; nodes of one name may come of several modules.
+      let parts = step.name.split(separator: ":")
+      let children = node.dataChildren(named: parts.last.map { String($0) } ?? "")
+      let module = parts.count == 2 ? String(parts[0]) : node.module.name
+      guard let child = children.first(where: { $0.module.name == module }) else { break }
       path = path.appending(child, keys: step.keys.map { .string($0) })
       node = child
     }

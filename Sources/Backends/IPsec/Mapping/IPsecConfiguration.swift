@@ -44,6 +44,8 @@ public struct IKEv2Proposal: Sendable, Equatable {
     case aesCBC128 = "aes-cbc-128"
     case aesCBC192 = "aes-cbc-192"
     case aesCBC256 = "aes-cbc-256"
+
+    static let strongestFirst: [Self] = [.aesGCM256, .aesCBC256, .aesCBC192, .aesGCM128, .aesCBC128]
   }
   /// For integrity and as a pseudorandom function.
   public enum Hash: String, Sendable, CaseIterable {
@@ -51,11 +53,15 @@ public struct IKEv2Proposal: Sendable, Equatable {
     case sha256 = "sha-256"
     case sha384 = "sha-384"
     case sha512 = "sha-512"
+
+    static let strongestFirst: [Self] = [.sha512, .sha384, .sha256, .sha1]
   }
   public enum Group: Int, Sendable, CaseIterable {
     case ecp256 = 19
     case ecp384 = 20
     case ecp521 = 21
+
+    static let strongestFirst: [Self] = [.ecp521, .ecp384, .ecp256]
   }
 
   public var name: String

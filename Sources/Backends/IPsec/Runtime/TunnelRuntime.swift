@@ -28,6 +28,8 @@ actor TunnelRuntime {
   /// Something could not be done.
   private var isBehind = false
   private var isRunning = true
+  private var isConverging = false
+  private var needsConvergence = false
   private var ticker: Task<Void, Never>?
   private let started = ContinuousClock.now
 
@@ -67,8 +69,19 @@ actor TunnelRuntime {
     await converge()
   }
 
+  /// One at a time: what comes while one waits for charon is seen by the next round.
   private func converge() async {
-    guard isRunning else { return }
+    needsConvergence = true
+    guard !isConverging else { return }
+    isConverging = true
+    defer { isConverging = false }
+    while needsConvergence, isRunning {
+      needsConvergence = false
+      await convergeOnce()
+    }
+  }
+
+  private func convergeOnce() async {
     let configuration = table.configuration(address: addresses.address)
     guard configuration != self.configuration || isBehind else { return }
     if self.mapping == nil, configuration.tunnels.contains(where: \.awaitsAddress),
@@ -77,9 +90,8 @@ actor TunnelRuntime {
       isBehind = true
       return
     }
-    let mapping =
-      configuration == self.configuration ? mapping : IPsecMapping(configuration, dataPlane: dataPlane)
-    guard let mapping else { return }
+    let known = configuration == self.configuration ? self.mapping : nil
+    let mapping = known ?? IPsecMapping(configuration, dataPlane: dataPlane)
     if mapping != self.mapping { warn(mapping) }
     self.configuration = configuration
     self.mapping = mapping
@@ -92,9 +104,7 @@ actor TunnelRuntime {
       } else {
         await host.end()
       }
-    } catch {
-      behind("charon cannot be had: \(error)")
-    }
+    } catch { behind("charon cannot be had: \(error)") }
     await keeper.assign(mapping)
   }
 
