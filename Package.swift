@@ -63,7 +63,8 @@ let package = Package(
 
     // Tests
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
-    .testTarget(name: "NetlinkTests", dependencies: ["Netlink"], swiftSettings: v6),
+    .target(name: "NetlinkTestSupport", path: "Tests/NetlinkTestSupport", swiftSettings: v6),
+    .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "NetlinkTestSupport"], swiftSettings: v6),
     .testTarget(name: "YANGTests", dependencies: ["YANG"], swiftSettings: v6),
     .testTarget(name: "YANGGeneratorTests", dependencies: ["Datastore", "YANG", "YANGGenerator"], exclude: ["yang"], swiftSettings: v6),
     .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], exclude: ["References"], swiftSettings: v6),
@@ -76,7 +77,7 @@ let package = Package(
     .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
     .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink", "SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "SecYControlTests", dependencies: ["SecYControl", "SecYEngine"], swiftSettings: v6),
-    .testTarget(name: "InterfacesTests", dependencies: ["Datastore", "Interfaces", "Models", "Netlink", "YANG"], swiftSettings: v6),
+    .testTarget(name: "InterfacesTests", dependencies: ["Datastore", "Interfaces", "Models", "Netlink", "NetlinkTestSupport", "YANG"], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),

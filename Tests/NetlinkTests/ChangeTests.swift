@@ -1,6 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import Glibc
+import NetlinkTestSupport
 import Synchronization
 import Testing
 

@@ -4,9 +4,9 @@ import Foundation
 import Glibc
 
 /// Network namespaces for tests: work runs on a thread of its own, alone in a new namespace.
-enum NetworkNamespace {
+public enum NetworkNamespace {
   /// Whether this process may make them.
-  static let isPermitted: Bool = {
+  public static let isPermitted: Bool = {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
     let mask = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
@@ -14,7 +14,7 @@ enum NetworkNamespace {
   }()
 
   /// Carries out `work` in a namespace with nothing but its loopback, and gives back what it threw.
-  static func run(_ work: @escaping @Sendable () throws -> Void) async throws {
+  public static func run(_ work: @escaping @Sendable () throws -> Void) async throws {
     try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
       let thread = Thread {
         // What Swift's own module for the C library leaves out: unshare and CLONE_NEWNET.
