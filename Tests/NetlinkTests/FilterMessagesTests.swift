@@ -74,4 +74,26 @@ import Testing
     message.payload[8] = UInt8(ascii: "b")
     #expect(try FilterMessages.table(message) == nil)
   }
+
+  @Test func cutsAStackOffInBothFamilies() throws {
+    let messages = try StackMessages.install(link: "eth0", sequence: 5)
+    #expect(messages.map(\.sequence) == Array(5..<UInt32(5 + messages.count)))
+    let one: [UInt16] = [0xA00, 0xA02, 0xA00, 0xA03, 0xA06]
+    #expect(messages.map(\.type) == [16] + one + one + [17])
+    #expect(messages.dropFirst().dropLast().map { $0.payload[0] } == Array(repeating: 1, count: 5) + [3, 3, 3, 3, 3])
+    let chain = try NetlinkAttributes(messages[4].payload[4...])
+    // Accepts by default; hooked to no link.
+    #expect(try chain.uint32(5)?.bigEndian == 1 && chain.nested(4)?.text(3) == nil)
+    // meta load iifname => reg 1; cmp eq reg 1 "eth0"
+    let rule = try #require(try NetlinkAttributes(messages[5].payload[4...]).bytes(4).map(Array.init))
+    let expected: [UInt8] = [
+      0x24, 0, 1, 0x80, 9, 0, 1, 0, 0x6D, 0x65, 0x74, 0x61, 0, 0, 0, 0, 0x14, 0, 2, 0x80,
+      8, 0, 1, 0, 0, 0, 0, 1, 8, 0, 2, 0, 0, 0, 0, 6,
+      0x38, 0, 1, 0x80, 8, 0, 1, 0, 0x63, 0x6D, 0x70, 0, 0x2C, 0, 2, 0x80, 8, 0, 1, 0, 0, 0, 0, 1,
+      8, 0, 2, 0, 0, 0, 0, 0, 0x18, 0, 3, 0x80, 0x14, 0, 1, 0, 0x65, 0x74, 0x68, 0x30,
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]
+    #expect(Array(rule.prefix(expected.count)) == expected)
+    #expect(throws: NetlinkError.self) { try StackMessages.install(link: "a name too long for a link", sequence: 1) }
+  }
 }

@@ -334,7 +334,7 @@ def test_must_secure(bed):
     assert bed.ping(3, target="192.0.2.2") == 0
     # Nothing gets in either: what b asks for stays without an answer, and is dropped on its way in.
     assert bed.ping(3, target="192.0.2.1", side="b") == 0
-    rules = bed.run("ip netns exec a nft list ruleset")
+    rules = bed.run("ip netns exec a nft list table netdev agentd-port-va")
     dropped = [int(number) for number in re.findall(r"counter packets (\d+)", rules)]
     assert len(dropped) == 2 and all(number > 0 for number in dropped), rules
     bed.port("b", suite="GCM-AES-XPN-256")
@@ -343,6 +343,29 @@ def test_must_secure(bed):
     assert bed.ping() == 1
     bed.kill("a")
     assert bed.ping(3, target="192.0.2.2") == 0 and bed.ping() == 1
+    assert not bed.errors()
+
+
+def test_should_secure(bed):
+    # Until the other end does MKA too, frames pass in clear, each once.
+    bed.run("ip -n b addr add 10.0.0.2/24 dev vb")
+    bed.port("a", suite="GCM-AES-XPN-256", should=1)
+    bed.wait("open port", lambda: bed.count("a", command="port", status="unprotected"))
+    bed.run("ip -n a addr add 10.0.0.1/24 dev ms-va")
+    assert bed.ping() == 1 and bed.ping(target="10.0.0.1", side="b") == 1
+    assert bed.counter("a", "OutPktsUntagged") > 0 and bed.counter("a", "InPktsUntagged") > 0
+    said = bed.run("ip netns exec a ping -c 5 -i 0.1 10.0.0.2; ip netns exec b ping -c 5 -i 0.1 10.0.0.1")
+    assert "DUP" not in said, said
+    bed.run("ip -n b addr flush dev vb")
+    bed.port("b", suite="GCM-AES-XPN-256", should=1)
+    bed.secured()
+    bed.address()
+    untagged = bed.counter("a", "OutPktsUntagged")
+    assert bed.ping() == 1
+    assert bed.counter("a", "OutPktsUntagged") == untagged and bed.counter("a", "OutPktsEncrypted") >= 20
+    # And again in clear when the other end is gone.
+    bed.kill("b")
+    bed.wait("open port", lambda: bed.count("a", command="port", status="unprotected") == 2)
     assert not bed.errors()
 
 

@@ -8,10 +8,15 @@
 /// and before packet sockets bound to an EtherType; egress comes after whatever sends, packet sockets included.
 enum FilterMessages {
   private static let subsystem: UInt16 = 10
-  private static let netdev: UInt8 = 5
-  private static let accept: UInt32 = 1
-  private static let drop: UInt32 = 0
-  private static let firstRegister: UInt32 = 1
+  /// NFPROTO_
+  enum Family: UInt8, CaseIterable {
+    case inet = 1
+    case arp = 3
+    case netdev = 5
+  }
+  static let accept: UInt32 = 1
+  static let drop: UInt32 = 0
+  static let firstRegister: UInt32 = 1
   private static let linkHeader: UInt32 = 0
   /// Where the EtherType stands in a frame, and how much further after each tag.
   private static let etherTypeOffset: UInt32 = 12
@@ -61,9 +66,9 @@ enum FilterMessages {
       bodies.append((.newChain, newChain(direction, table: table, link: filter.link)))
       for pattern in filter.patterns.sorted(by: { $0.etherTypes.lexicographicallyPrecedes($1.etherTypes) }) {
         let expressions = match(pattern) + [verdict(accept)]
-        bodies.append((.newRule, newRule(direction, table: table, expressions)))
+        bodies.append((.newRule, newRule(direction.name, table: table, expressions)))
       }
-      bodies.append((.newRule, newRule(direction, table: table, [expression("counter", []), verdict(drop)])))
+      bodies.append((.newRule, newRule(direction.name, table: table, [expression("counter", []), verdict(drop)])))
     }
     return batch(bodies, sequence: sequence)
   }
@@ -93,14 +98,19 @@ enum FilterMessages {
     message(.getRule, flags: [.request, .dump], named(tableName(link: link)), sequence: sequence)
   }
 
-  private static func batch(_ bodies: [(Kind, [UInt8])], sequence: UInt32) -> [NetlinkMessage] {
+  static func batch(
+    _ bodies: [(Kind, [UInt8])], families: [Family] = [.netdev], sequence: UInt32
+  ) -> [NetlinkMessage] {
     var messages = [marker(Batch.begin, sequence: sequence)]
-    for (kind, body) in bodies {
-      var flags: NetlinkMessage.Flags = [.request, .acknowledge]
-      if kind != .deleteTable { flags.insert(.create) }
-      // A rule goes after those before it.
-      if kind == .newRule { flags.insert(.append) }
-      messages.append(message(kind, flags: flags, body, sequence: sequence &+ UInt32(messages.count)))
+    for family in families {
+      for (kind, body) in bodies {
+        var flags: NetlinkMessage.Flags = [.request, .acknowledge]
+        if kind != .deleteTable { flags.insert(.create) }
+        // A rule goes after those before it.
+        if kind == .newRule { flags.insert(.append) }
+        let next = sequence &+ UInt32(messages.count)
+        messages.append(message(kind, flags: flags, family: family, body, sequence: next))
+      }
     }
     return messages + [marker(Batch.end, sequence: sequence &+ UInt32(messages.count))]
   }
@@ -109,11 +119,11 @@ enum FilterMessages {
     NetlinkMessage(type: type, flags: [.request], sequence: sequence, payload: header(family: 0, resource: subsystem))
   }
 
-  private static func message(
-    _ kind: Kind, flags: NetlinkMessage.Flags, _ body: [UInt8], sequence: UInt32
+  static func message(
+    _ kind: Kind, flags: NetlinkMessage.Flags, family: Family = .netdev, _ body: [UInt8], sequence: UInt32
   ) -> NetlinkMessage {
     NetlinkMessage(
-      type: kind.type, flags: flags, sequence: sequence, payload: header(family: netdev, resource: 0) + body)
+      type: kind.type, flags: flags, sequence: sequence, payload: header(family: family.rawValue, resource: 0) + body)
   }
 
   /// A struct nfgenmsg.
@@ -121,7 +131,7 @@ enum FilterMessages {
     [family, 0, UInt8(truncatingIfNeeded: resource >> 8), UInt8(truncatingIfNeeded: resource)]
   }
 
-  private static func named(_ table: String) -> [UInt8] {
+  static func named(_ table: String) -> [UInt8] {
     var writer = NetlinkWriter()
     writer.attribute(1, text: table)
     return writer.bytes
@@ -141,32 +151,40 @@ enum FilterMessages {
   }
 
   private static func newChain(_ direction: Direction, table: String, link: String) -> [UInt8] {
+    newChain(
+      direction.name, table: table, hook: direction.hook, priority: direction.priority, link: link, policy: drop)
+  }
+
+  /// A chain at a hook; `link` is for those that belong to one.
+  static func newChain(
+    _ name: String, table: String, hook number: UInt32, priority: Int32, link: String?, policy: UInt32
+  ) -> [UInt8] {
     var hook = NetlinkWriter()
-    hook.attribute(1, direction.hook.bigEndian)
-    hook.attribute(2, UInt32(bitPattern: direction.priority).bigEndian)
-    hook.attribute(3, text: link)
+    hook.attribute(1, number.bigEndian)
+    hook.attribute(2, UInt32(bitPattern: priority).bigEndian)
+    if let link { hook.attribute(3, text: link) }
     var writer = NetlinkWriter()
     writer.attribute(1, text: table)
-    writer.attribute(3, text: direction.name)
+    writer.attribute(3, text: name)
     writer.attribute(4, hook.bytes, nested: true)
-    writer.attribute(5, drop.bigEndian)
+    writer.attribute(5, policy.bigEndian)
     writer.attribute(7, text: "filter")
     return writer.bytes
   }
 
-  private static func newRule(_ direction: Direction, table: String, _ expressions: [[UInt8]]) -> [UInt8] {
+  static func newRule(_ chain: String, table: String, _ expressions: [[UInt8]]) -> [UInt8] {
     var list = NetlinkWriter()
     for expression in expressions { list.attribute(1, expression, nested: true) }
     var writer = NetlinkWriter()
     writer.attribute(1, text: table)
-    writer.attribute(2, text: direction.name)
+    writer.attribute(2, text: chain)
     writer.attribute(4, list.bytes, nested: true)
     return writer.bytes
   }
 
   // MARK: Expressions
 
-  private static func expression(_ name: String, _ data: [UInt8]) -> [UInt8] {
+  static func expression(_ name: String, _ data: [UInt8]) -> [UInt8] {
     var writer = NetlinkWriter()
     writer.attribute(1, text: name)
     writer.attribute(2, data, nested: true)
@@ -193,8 +211,13 @@ enum FilterMessages {
   }
 
   private static func compare(_ etherType: UInt16) -> [UInt8] {
+    compare(withUnsafeBytes(of: etherType.bigEndian) { Array($0) })
+  }
+
+  /// Goes on with the rule only if what was loaded is this.
+  static func compare(_ bytes: [UInt8]) -> [UInt8] {
     var value = NetlinkWriter()
-    value.attribute(1, etherType.bigEndian)
+    value.attribute(1, bytes)
     var data = NetlinkWriter()
     data.attribute(1, firstRegister.bigEndian)
     data.attribute(2, UInt32(0))  // equal
@@ -202,7 +225,7 @@ enum FilterMessages {
     return expression("cmp", data.bytes)
   }
 
-  private static func verdict(_ code: UInt32) -> [UInt8] {
+  static func verdict(_ code: UInt32) -> [UInt8] {
     var verdict = NetlinkWriter()
     verdict.attribute(1, code.bigEndian)
     var value = NetlinkWriter()
@@ -233,19 +256,23 @@ enum FilterMessages {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
-  /// The chain of a rule, and the packets that its counter has seen, if it has one.
-  static func rule(_ message: NetlinkMessage) throws(NetlinkError) -> (chain: String, counted: UInt64?)? {
+  /// Where a rule is, and the packets that its counter has seen, if it begins with one.
+  static func rule(
+    _ message: NetlinkMessage
+  ) throws(NetlinkError) -> (table: String, chain: String, counted: UInt64?)? {
     guard message.type == Kind.newRule.type else { return nil }
     let attributes = try self.attributes(message)
-    guard let chain = try attributes.text(2), let expressions = attributes.bytes(4) else { return nil }
+    guard let table = try attributes.text(1), let chain = try attributes.text(2),
+      let expressions = attributes.bytes(4)
+    else { return nil }
     // A counter comes first; of expressions, which all have the same type, only the first is looked at.
     var reader = NetlinkReader(expressions)
     let length = Int(try reader.uint16())
     _ = try reader.uint16()
     guard length >= 4, length <= expressions.count else { throw .malformed("an expression of a rule") }
     let first = try NetlinkAttributes(reader.rest.prefix(length - 4))
-    guard try first.text(1) == "counter" else { return (chain, nil) }
-    return (chain, try first.nested(2)?.uint64(2)?.bigEndian ?? 0)
+    guard try first.text(1) == "counter" else { return (table, chain, nil) }
+    return (table, chain, try first.nested(2)?.uint64(2)?.bigEndian ?? 0)
   }
 
   private static func attributes(_ message: NetlinkMessage) throws(NetlinkError) -> NetlinkAttributes {

@@ -61,7 +61,9 @@ public enum LinkFilters {
       for message in try socket.exchange({ (sequence) throws(NetlinkError) in
         FilterMessages.getRules(link: filter.link, sequence: sequence)
       }) {
-        guard let rule = try FilterMessages.rule(message) else { continue }
+        guard let rule = try FilterMessages.rule(message),
+          rule.table == FilterMessages.tableName(link: filter.link)
+        else { continue }
         rules[rule.chain, default: 0] += 1
         if let counted = rule.counted { dropped[rule.chain] = counted }
       }

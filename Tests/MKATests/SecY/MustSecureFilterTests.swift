@@ -215,4 +215,18 @@ struct MustSecureFilterTests {
       #expect(try port.takes([Self.mka]))
     }
   }
+
+  @Test func cutsTheParentsStackOff() async throws {
+    try await NetworkNamespace.run {
+      let port = try Port()
+      #expect(try port.answersARP() && LinkStack.isCutOff(link: "port") == false)
+      #expect(try ParentStack.ensureCutOff("port") && !ParentStack.ensureCutOff("port"))
+      #expect(try !port.answersARP() && LinkStack.isCutOff(link: "port"))
+      // Packet sockets are not part of it, nor is what is sent.
+      #expect(try port.takes([Self.ip]) && port.takes([Self.mka]) && port.sendsDatagram())
+      try ParentStack.reconnect("port")
+      try ParentStack.reconnect("port")
+      #expect(try port.answersARP() && !LinkStack.isCutOff(link: "port"))
+    }
+  }
 }

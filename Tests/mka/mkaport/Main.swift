@@ -13,6 +13,7 @@ import Secrets
 /// - suite, offset (`none` for integrity only, 30, 50), window, rekey (seconds), delay=1
 /// - seconds: how long to run; what it set up stays
 /// - secy: `none`, which is the default, `kernel` or `userspace`; for the last one secyd (the program) and directory
+/// - should=1: should-secure
 /// - must=1: frames in clear are kept off the interface; it is set up when that is done
 /// - state: a file, in clear, by which it goes on as the same member
 @main struct MKAPort {
@@ -60,6 +61,7 @@ struct Arguments {
     policy.confidentialityOffset = offsets[self["offset"] ?? ""] ?? .zero
     policy.replayWindow = UInt32(self["window"] ?? "") ?? 64
     policy.delayProtection = self["delay"] == "1"
+    if self["should"] == "1" { policy.securityPolicy = .shouldSecure }
     policy.sakRekeyInterval = Int64(self["rekey"] ?? "").map { .seconds($0) }
     let address = MACAddress(rawValue: UInt64(self["address"] ?? "", radix: 16) ?? 0)
     var configuration = PortConfiguration(sci: SCI(address: address), policy: policy)

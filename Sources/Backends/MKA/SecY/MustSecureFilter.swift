@@ -76,3 +76,29 @@ public struct MustSecureFilter: Sendable, Hashable {
     }
   }
 }
+
+/// Cuts the stack of a parent link off from the frames that come in, so that only its controlled port takes them.
+///
+/// Without it, a port that passes frames in clear would take each one twice: the controlled port gets it, and so does
+/// the parent's own stack. Addresses live on the controlled port, so the parent's has nothing to do. It is for both
+/// SecYs, under must-secure and should-secure, for as long as there is a controlled port.
+public enum ParentStack {
+  /// No error when it is cut off already. The answer is whether it had to be done.
+  @discardableResult
+  public static func ensureCutOff(_ parent: String) throws(SecYError) -> Bool {
+    do throws(NetlinkError) {
+      if try LinkStack.isCutOff(link: parent) { return false }
+      try LinkStack.cutOff(link: parent)
+      return true
+    } catch {
+      throw SecYError(error, "cut the stack of \(parent) off")
+    }
+  }
+
+  /// No error when it is connected.
+  public static func reconnect(_ parent: String) throws(SecYError) {
+    do throws(NetlinkError) { try LinkStack.reconnect(link: parent) } catch {
+      throw SecYError(error, "reconnect the stack of \(parent)")
+    }
+  }
+}

@@ -17,7 +17,8 @@ public protocol SecY: Sendable {
   var controlledPortName: String { get }
 
   /// Makes the controlled port, with these settings and blocked; or adopts it as it is found, with all that is
-  /// installed. The answer is what it holds now. To be called before anything else, and again after a loss.
+  /// installed. The answer is what it holds now. To be called before anything else, and again after a loss. Cuts the
+  /// parent's own stack off (``ParentStack``), until ``remove()``.
   func open(_ initial: SecYConfiguration) throws(SecYError) -> SecYState
 
   /// Carries out commands in their order, and goes on after a failure. The answer has what failed, for

@@ -7,7 +7,8 @@ import Synchronization
 /// The kernel's MACsec on one parent link, over netlink.
 ///
 /// The controlled port is a device of kind `macsec`, which lives on when the agent ends. It is *dormant* (RFC 2863)
-/// while blocked, so that routing and address detection wait for the first SAK.
+/// while blocked, so that routing and address detection wait for the first SAK. The parent's own stack is cut off
+/// (``ParentStack``).
 ///
 /// What the kernel cannot do is told by ``capability``: confidentiality offsets 30 and 50, and tags in clear of the
 /// parent's own (a VLAN device as the parent gives those). What it would do, but must not, is refused here: installing
@@ -58,6 +59,7 @@ public final class KernelSecY: SecY {
     try held.withLock { (held) throws(SecYError) in
       guard capability.supports(initial) else { throw unsupported(initial) }
       let parent = try link(self.parent)
+      try ParentStack.ensureCutOff(self.parent)
       if let existing = try device(of: parent) {
         held.device = existing.index
         let state = SecYState(existing)
@@ -121,11 +123,10 @@ public final class KernelSecY: SecY {
     try held.withLock { (held) throws(SecYError) in
       let found = try doing("look for \(name)") { () throws(NetlinkError) in try RTNetlink.link(named: name) }
       held = Held(history: held.history)
-      guard let found, found.kind == "macsec" else { return }
-      do throws(NetlinkError) { try kernel.delete(found.index) } catch {
-        if error.refusal == ENODEV { return }
-        throw SecYError(error, "remove \(name)")
+      if let found, found.kind == "macsec" {
+        try doing("remove \(name)", except: [ENODEV]) { () throws(NetlinkError) in try kernel.delete(found.index) }
       }
+      try ParentStack.reconnect(parent)
     }
   }
 
