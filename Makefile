@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release demo demo-stop test test-long test-mka bench format lint clean
+.PHONY: all build release demo demo-stop test test-long test-mka bench bench-secy format lint clean
 
 all: build
 
@@ -12,6 +12,7 @@ release:
 	@scripts/setup build
 	swift build -c release --product agentd
 	swift build -c release --product kmesim
+	swift build -c release --product secyd
 
 # A key management entity, the agent, and a NETCONF client that configures it; leaves both running.
 demo:
@@ -41,6 +42,11 @@ test-mka:
 bench:
 	@scripts/setup build bench
 	@Benchmarks/run
+
+# The userspace SecY alone.
+bench-secy:
+	@scripts/setup build
+	@Benchmarks/secy
 
 format:
 	swift format -i --recursive Sources Tests Plugins

@@ -60,6 +60,7 @@ let package = Package(
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
     .executableTarget(name: "secyd", dependencies: ["CLinux", "SecYControl", "SecYEngine", "Secrets", arguments], swiftSettings: v6),
     .executableTarget(name: "mkaport", dependencies: ["MKA", "Netlink", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
+    .executableTarget(name: "secybench", dependencies: ["CLinux", "SecYEngine", arguments], path: "Benchmarks/secybench", swiftSettings: v6),
 
     // Tests
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
