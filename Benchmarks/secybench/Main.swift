@@ -42,7 +42,8 @@ struct Ends {
     let key = (0..<suite.keyLength).map { UInt8($0) }
     try into.addReceiveChannel(Self.sender)
     try key.withUnsafeBytes { bytes in
-      let mixed = suite.hasExtendedPacketNumbers
+      let mixed =
+        suite.hasExtendedPacketNumbers
         ? AssociationKey.Extension(ssci: UInt32(truncatingIfNeeded: Self.sender), salt: [UInt8](0..<12)) : nil
       let key = AssociationKey(identifier: KeyName(high: 1, low: 1), bytes: bytes, extension: mixed)
       try out.addTransmitAssociation(0, key: key)

@@ -6,8 +6,8 @@ import Netlink
 ///
 /// A MACsec device, the kernel's or ours, guards only its own traffic: the parent link's own stack would still send
 /// and take frames in clear. This filter on the parent lets pass, both ways, only MKA, frames with a SecTAG, and the
-/// configured exceptions. It does not care which SecY there is: the userspace one takes frames at a packet socket bound
-/// to the SecTAG's EtherType, which is behind the filter, and sends through it.
+/// configured exceptions. It does not care which SecY there is: the userspace one sends through it; it sees received
+/// frames before the filter, and drops those in clear itself.
 ///
 /// It is to be put in place before the link goes up, stays when the agent ends or is killed, and is found again by
 /// ``isInPlace``. A flush of all of nf_tables takes it away, so the agent looks after it now and then.
