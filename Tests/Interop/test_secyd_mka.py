@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -181,6 +182,34 @@ def test_must_secure_keeps_frames_in_clear_off_the_port(bed, start):
     assert bed.ping(2) == 0
     bed.b.ip = protected
     assert bed.ping() == 3
+
+
+def test_should_secure_passes_frames_in_clear_once(bed, start):
+    """Until the other end does MKA; the controlled port gets them, and the parent's own stack does not."""
+    control.run("ip", "-n", bed.b.namespace, "address", "add", f"{bed.b.ip}/24", "dev", "vb")
+    port = start(bed.a, priority=16, should=1)
+    until(lambda: any(line.get("status") == "unprotected" for line in port.lines()))
+    control.run("ip", "-n", bed.a.namespace, "address", "replace", f"{bed.a.ip}/24", "dev", bed.a.port)
+    assert bed.ping(20, 0.02) == 20
+    inbox = control.in_namespace(bed.a.namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    inbox.bind(("", 4001))
+    inbox.settimeout(0.5)
+
+    def times_received():
+        with control.in_namespace(bed.b.namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+            sender.sendto(PATTERN, (bed.a.ip, 4001))
+        count = 0
+        with contextlib.suppress(TimeoutError):
+            while inbox.recv(4096) == PATTERN:
+                count += 1
+        return count
+
+    assert times_received() == 1
+    # With the parent's stack, as it would be without us, there are two: so the one was no accident.
+    for family in ("inet", "arp"):
+        control.run("ip", "netns", "exec", bed.a.namespace, "nft", "delete", "table", family, "agentd-parent-va")
+    assert times_received() == 2
+    inbox.close()
 
 
 def test_the_peer_is_a_stock_wpa_supplicant(bed, start, tmp_path):

@@ -66,6 +66,7 @@ public final class UserspaceSecY: SecY {
       held.connection = nil
       reap(&held)
       try directory.prepare(settings)
+      try ParentStack.ensureCutOff(parent)
       if try adopt(&held) == false { try start(&held) }
       var report = try report(&held)
       let state = SecYState(report)
@@ -197,6 +198,7 @@ public final class UserspaceSecY: SecY {
       } catch {
         guard error.refusal == ENODEV else { throw SecYError(error, "remove \(controlledPortName)") }
       }
+      try ParentStack.reconnect(parent)
       directory.clear()
     }
   }
