@@ -137,9 +137,11 @@ typealias InterfaceModel = Interface.Interfaces.Interface
     // Nobody has spoken: what is there may be right, nothing is added.
     let silent = InterfaceWish(asked, link: "eth0", carrier: nil, isSettled: false)
     #expect(silent.wishes["eth0"]?.addresses == nil && silent.wishes["eth0"]?.mtu == 1500 && silent.pending != nil)
+    #expect(silent.wishes["eth0"]?.isUp == nil, "what is down stays down until something keeps frames in clear off it")
     let awaited = InterfaceWish(asked, link: "eth0", carrier: .awaited, isSettled: true)
     #expect(awaited.wishes["eth0"]?.addresses == .init() && awaited.pending != nil)
-    let carried = InterfaceWish(asked, link: "eth0", carrier: .link("macsec0", overhead: 32), isSettled: true)
+    #expect(awaited.wishes["eth0"]?.isUp == true)
+    let carried = InterfaceWish(asked, link: "eth0", carrier: .link("macsec0"), isSettled: true)
     #expect(carried.wishes["eth0"]?.addresses == .init() && carried.wishes["eth0"]?.mtu == 1500)
     #expect(carried.wishes["macsec0"]?.addresses?.ipv4 == [prefix("192.0.2.1/24")])
     #expect(carried.wishes["macsec0"]?.mtu == 1468 && carried.layer3Link == "macsec0" && carried.pending == nil)
@@ -149,7 +151,7 @@ typealias InterfaceModel = Interface.Interfaces.Interface
   }
 
   @Test func aTunnelIsTheDeviceThatCarriesIt() {
-    let wish = InterfaceWish(desired, link: "tunnel-ip1", carrier: .link("ipsec0"), isSettled: true)
+    let wish = InterfaceWish(desired, link: "tunnel-ip1", carrier: .device("ipsec0"), isSettled: true)
     #expect(wish.wishes.keys.sorted() == ["ipsec0"] && wish.wishes["ipsec0"]?.mtu == 1500)
   }
 

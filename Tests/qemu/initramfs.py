@@ -41,8 +41,8 @@ class Archive:
     def _pad(self):
         self._bytes += bytes(-len(self._bytes) % 4)
 
-    def directory(self, place):
-        self._entry(place, stat.S_IFDIR | 0o755)
+    def directory(self, place, mode=0o755):
+        self._entry(place, stat.S_IFDIR | mode)
 
     def text(self, place, text, mode=0o644):
         self._entry(place, stat.S_IFREG | mode, text.encode())
@@ -65,7 +65,7 @@ class Archive:
         place = place or str(source)
         if source.is_file():
             return self.file(source, place)
-        self.directory(place)
+        self.directory(place, source.stat().st_mode & 0o777)
         for child in sorted(source.iterdir()):
             if child.exists():
                 self.tree(child, f"{place}/{child.name}")

@@ -72,18 +72,20 @@ struct InterfaceWish: Sendable, Equatable {
         || desired.linkLocal != nil)
     switch carrier {
     case nil where desired.awaitsProtection && !isSettled:
-      // Whoever protects it has not spoken yet, as after a restart: what is there may be right.
+      // Whoever protects it has not spoken yet, as after a restart: what is there may be right. What is down stays down,
+      // since nothing keeps frames in clear off it yet.
+      if desired.isUp { own.isUp = nil }
       pending = "the protected port is not there yet"
     case nil: own.addresses = addresses
     case .awaited?:
       own.addresses = .init()
       pending = "the protected port is not there yet"
-    case .link(let name, let overhead?)?:
+    case .link(let name, let overhead)?:
       own.addresses = .init()
       layer3Link = name
       wishes[name] = LinkWish(
         isUp: desired.isUp, mtu: desired.mtu.flatMap { $0 > overhead ? $0 - overhead : nil }, addresses: addresses)
-    case .link(let name, nil)?:
+    case .device(let name)?:
       // The interface has no link of its own.
       own.addresses = addresses
       layer3Link = name

@@ -12,10 +12,11 @@ import Synchronization
 public final class PortDirectory: Sendable {
   /// Where the layer 3 of an interface is.
   public enum Carrier: Sendable, Hashable {
-    /// On this link, once there is one of that name. With `overhead`, the interface is a port that exists besides it
-    /// (the uncontrolled port of MACsec), and its packets become by so many bytes longer there; without, the interface
-    /// has no link of its own.
-    case link(String, overhead: UInt32? = nil)
+    /// On this link, once there is one of that name, which runs on the interface's own (the controlled port of
+    /// MACsec): packets become by so many bytes longer on the way down.
+    case link(String, overhead: UInt32 = 32)
+    /// On this device, once there is one of that name, in the place of a link of the interface's own.
+    case device(String)
     /// On a link that is yet to be made: nowhere until then, not on the interface itself.
     case awaited
   }
@@ -43,7 +44,7 @@ public final class PortDirectory: Sendable {
   public func layer3Link(of interface: String) -> String? {
     state.withLock { state in
       switch state.carriers[interface] {
-      case .link(let name, _)?: name
+      case .link(let name, _)?, .device(let name)?: name
       case .awaited?: nil
       case nil: state.linkNames[interface] ?? interface
       }

@@ -69,7 +69,7 @@ public struct KernelTunnelLinks: TunnelLinks {
     return name
   }
 
-  public func adopt(_ tunnel: String, link: String) { ports.carry(tunnel, on: .link(link)) }
+  public func adopt(_ tunnel: String, link: String) { ports.carry(tunnel, on: .device(link)) }
 
   public func route(_ destinations: [AddressPrefix], to tunnel: String) { ports.route(destinations, to: tunnel) }
 
