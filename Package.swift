@@ -47,6 +47,7 @@ let package = Package(
 
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
+    .target(name: "MACsecPorts", dependencies: ["CLinux", "Datastore", "Interfaces", "KeyService", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], path: "Sources/Backends/MACsec", swiftSettings: v6),
     .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
@@ -56,7 +57,7 @@ let package = Package(
     .executableTarget(name: "yang-gen", dependencies: ["YANG", "YANGGenerator", arguments], swiftSettings: v6),
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
-    .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
+    .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "MACsecPorts", "MKA", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
     .executableTarget(name: "secyd", dependencies: ["CLinux", "SecYControl", "SecYEngine", "Secrets", arguments], swiftSettings: v6),
     .executableTarget(name: "mkaport", dependencies: ["MKA", "Netlink", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
@@ -79,6 +80,7 @@ let package = Package(
     .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink", "SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "SecYControlTests", dependencies: ["SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "InterfacesTests", dependencies: ["Datastore", "Interfaces", "Models", "Netlink", "NetlinkTestSupport", "YANG"], swiftSettings: v6),
+    .testTarget(name: "MACsecPortsTests", dependencies: ["Datastore", "Interfaces", "KeyService", "MACsecPorts", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["agentd"], swiftSettings: v6),

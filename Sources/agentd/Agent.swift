@@ -1,9 +1,12 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import Datastore
+import Glibc
 import IPsec
 import Interfaces
 import Logging
+import MACsecPorts
+import MKA
 import Models
 import NETCONF
 import Netlink
@@ -21,6 +24,7 @@ final class Agent: Sendable {
   let sks: SKSBackend
   let ipsec: IPsecBackend
   let interfaces: InterfacesBackend
+  private let macsec: MACsecBackend
   /// Follows the links of the agent's network namespace, for all backends.
   private let watcher: LinkWatcher
   private let directory: DataDirectory
@@ -29,10 +33,15 @@ final class Agent: Sendable {
   /// Opens the data directory, compiles the models and recovers the running configuration, which the backends then
   /// converge to.
   ///
-  /// - Parameter charon: which charon carries IPsec tunnels; subcommands leave it alone.
+  /// - Parameters:
+  ///   - charon: which charon carries IPsec tunnels; subcommands leave it alone.
+  ///   - secyd: the userspace data plane of MACsec; by default the program beside this one.
   /// - Throws: an error whose description is for a person: no models, models that do not compile, a directory in use or
   ///   open to others, a commit log that cannot be read.
-  init(_ options: CommonOptions, charon: CharonChoice = .none, logger: Logger = Logger(label: "agentd")) throws {
+  init(
+    _ options: CommonOptions, charon: CharonChoice = .none, secyd: SecydSettings? = nil,
+    logger: Logger = Logger(label: "agentd")
+  ) throws {
     self.logger = logger
     try Secrets.disableCoreDumps()
     directory = try DataDirectory(path: options.dataDirectory)
@@ -59,7 +68,11 @@ final class Agent: Sendable {
       }
     }
     let usersBackend = UsersBackend(directory: users)
-    var backends: [any Backend] = [usersBackend, interfaces, sks, ipsec, state]
+    macsec = try MACsecBackend(
+      schema: schema, sealer: sealer, events: events, keys: sks.service, ports: ports,
+      environment: .system(secyd: secyd ?? .besideAgent(dataDirectory: directory.path)),
+      directory: directory.path + "/macsec", watcher: watcher)
+    var backends: [any Backend] = [usersBackend, interfaces, sks, macsec, ipsec, state]
     backends.append(UnservedBackend(schema: schema, besides: backends))
     datastore = try Datastore(
       schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
@@ -81,6 +94,7 @@ final class Agent: Sendable {
   func stop() async {
     datastore.stop()
     await ipsec.leave()
+    macsec.shutdown()
     sks.shutdown()
     interfaces.shutdown()
     watcher.stop()
@@ -105,5 +119,16 @@ extension InteriorNode {
       node = InteriorNode(schema: parent, slots: [Slot(node.schema, .container(node))])
     }
     return node
+  }
+}
+
+extension SecydSettings {
+  /// The program that was installed with this one, and a directory in the agent's.
+  static func besideAgent(dataDirectory: String, program: String? = nil) -> SecydSettings {
+    var path = [CChar](repeating: 0, count: 4_096)
+    let length = readlink("/proc/self/exe", &path, path.count)
+    let own = String(decoding: path.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let folder = own.lastIndex(of: "/").map { own[...$0] } ?? ""
+    return SecydSettings(program: program ?? folder + "secyd", directory: dataDirectory + "/secyd")
   }
 }

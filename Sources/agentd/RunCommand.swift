@@ -36,6 +36,12 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Where the private charon has its configuration and sockets. Default: charon in the data directory.")
   var charonDirectory: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The program that protects frames where the kernel cannot. Default: secyd beside this program.",
+      valueName: "path"))
+  var secyd: String?
+
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -48,7 +54,8 @@ struct RunCommand: AsyncParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     let stopped = StopSignals()
     let agent = try Agent(
-      common, charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon"))
+      common, charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon"),
+      secyd: .besideAgent(dataDirectory: common.dataDirectory, program: secyd))
     let addresses = listen.isEmpty ? [ListenAddress(host: "::", port: 830)] : listen.map(\.address)
     let server = try agent.server(listening: addresses)
     try server.start()

@@ -78,7 +78,7 @@ public struct KaY: Sendable {
     let previous = configuration.policy
     configuration.policy = policy
     if previous.cipherSuite != policy.cipherSuite || previous.confidentialityOffset != policy.confidentialityOffset
-      || previous.keyDistribution != policy.keyDistribution
+      || !previous.keyDistribution.isSame(as: policy.keyDistribution)
     {
       rekeyWanted = true
       ppk = PPKState(transaction: ppk.transaction)
@@ -157,6 +157,19 @@ public struct KaY: Sendable {
   public mutating func shutDown(now: Moment) { setKeyChains(primary: nil, fallback: nil, now: now) }
 
   // MARK: Outputs
+
+  /// Frames are protected now.
+  public var isSecured: Bool { inUse != nil }
+
+  /// This port, as key server, takes keys from the key service for its one peer.
+  public var servesPPK: Bool {
+    guard ppkPolicy != nil, let principal, let participant = participant(principal) else { return false }
+    return participant.election == .own && participant.peers.liveCount == 1
+  }
+
+  /// How long an answer of the key service is waited for, and how long after a failure is waited.
+  public var ppkTimeout: Duration { ppkPolicy?.timeout ?? .seconds(30) }
+  public var ppkRetryInterval: Duration { ppkPolicy?.retryInterval ?? .seconds(10) }
 
   /// What is to be done, in this order, since the last call.
   public mutating func takeEffects() -> [Effect] {

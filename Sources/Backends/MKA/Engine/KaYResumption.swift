@@ -118,6 +118,11 @@ extension KaY {
       _ = participants[index].elect(sci: configuration.sci, priority: policy.keyServerPriority)
     }
     restoreDistribution(leader, of: resumption)
+    if let latest = controlledPort.latest?.sak,
+      latest.cipherSuite != policy.cipherSuite || latest.confidentialityOffset != policy.confidentialityOffset
+    {
+      rekeyWanted = true
+    }
     settle(now)
     return true
   }

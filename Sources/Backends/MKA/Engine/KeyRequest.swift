@@ -8,6 +8,16 @@ public enum KeyDistribution: Sendable, Hashable {
   case sak
   /// The key server hands out the identifier of a key of the key service, which goes into the SAK.
   case ppk(PPKPolicy)
+
+  /// Whether keys come about in the same way, whatever this system is called and how patient it is.
+  func isSame(as other: KeyDistribution) -> Bool {
+    switch (self, other) {
+    case (.sak, .sak): true
+    case (.ppk(let one), .ppk(let another)):
+      one.remoteSystem == another.remoteSystem && one.onFailure == another.onFailure
+    default: false
+    }
+  }
 }
 
 /// PPK mode.

@@ -1,0 +1,63 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import MKA
+import Models
+
+/// agentd-macsec: what an operator wants to know of a port beyond the published models.
+enum PortState {
+  static func port(_ port: Port, now: Moment) -> PortStateModel {
+    let status = port.active?.kay.status(now: now)
+    let isSecured = port.active?.kay.isSecured ?? false
+    return PortStateModel(
+      interfaceName: port.name, linuxName: port.linkName, linkPresent: port.link != nil,
+      controlledLink: port.active?.secY.controlledPortName,
+      dataPlane: port.active.map { $0.secY.kind == .kernel ? .kernel : .userspace }, isSecured: isSecured,
+      reason: reason(port, status), securedSince: status?.securedSince.map { StateText.dateAndTime($0.wallClock) },
+      keyService: keyService(port, status, now: now),
+      restarts: .init(
+        resumed: port.restarts.resumed, renewed: port.restarts.renewed, lastReason: port.restarts.lastReason))
+  }
+
+  /// Why it is not secured, or what is wrong beside.
+  private static func reason(_ port: Port, _ status: KaYStatus?) -> String? {
+    if let missing = port.settings.missing { return missing }
+    if let problem = port.problem { return problem }
+    guard let active = port.active, let status, !active.kay.isSecured else { return nil }
+    if !active.link.isUsable, let link = port.link, !link.isUsable { return "the link \(port.linkName) is down" }
+    if status.isStalled { return "the key in use was too old, and the key service gives no other" }
+    if let reason = status.ppkReason { return reason }
+    if status.participants.isEmpty {
+      return "no key of the key chain \(port.settings.binding.primary) is in its lifetime"
+    }
+    switch status.state {
+    case .initial:
+      return status.participants.allSatisfy(\.peerKeys.isEmpty) ? "no peer has been heard" : mismatch(status)
+    case .pending: return "a peer is heard, which does not hear this device"
+    case .active: return "a peer is live, and no SAK is in use yet"
+    case .secured: return nil
+    }
+  }
+
+  private static func mismatch(_ status: KaYStatus) -> String {
+    status.participants.contains { $0.peerKeys.contains { !$0.matches } }
+      ? "the peer has another key under the same name" : "the peer has fallen silent"
+  }
+
+  private static func keyService(
+    _ port: Port, _ status: KaYStatus?, now: Moment
+  ) -> PortStateModel.KeyService {
+    guard let source = port.settings.policy.keySource, let status else { return .init() }
+    let age = status.keyInUseSince.map { now.uptime - $0.uptime }
+    let isInUse = status.isPPKInUse
+    let left = port.settings.policy.mka.keyLifetime.flatMap { limit in
+      age.map { max(.zero, limit.maximumAge - $0) }
+    }
+    return .init(
+      isInUse: isInUse, source: source.profile, keyAge: isInUse ? age?.wholeSeconds : nil,
+      nextRollover: status.timeToRekey?.wholeSeconds, exhaustedIn: isInUse ? left?.wholeSeconds : nil,
+      isStalled: status.isStalled, bufferLevel: port.active.map { UInt8(clamping: $0.buffer.level) },
+      reason: status.ppkReason, fallbackCount: status.ppkFallback?.count ?? 0,
+      lastFallbackTime: status.ppkFallback.map { StateText.dateAndTime($0.time.wallClock) },
+      lastFallbackReason: status.ppkFallback?.reason)
+  }
+}

@@ -1,0 +1,115 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import Secrets
+import Testing
+
+@testable import MACsecPorts
+
+@Suite struct KeyBufferTests {
+  private func key(_ number: UInt8, fetched: Duration, for remote: String? = "peer") -> KeyBuffer.Key {
+    KeyBuffer.Key(
+      identifier: [number], secret: SecretBytes(copying: [UInt8](repeating: number, count: 32)), remoteSystem: remote,
+      fetched: fetched)
+  }
+
+  @Test func keysComeInOrderAndNotTooOld() {
+    var buffer = KeyBuffer()
+    #expect(buffer.take(for: "peer", maximumAge: .seconds(10), now: .zero) == nil)
+    buffer.add(key(1, fetched: .zero))
+    buffer.add(key(2, fetched: .seconds(5)))
+    buffer.add(key(3, fetched: .seconds(6)))
+    #expect(buffer.take(for: "peer", maximumAge: .seconds(10), now: .seconds(8))?.identifier == [1])
+    #expect(buffer.take(for: "peer", maximumAge: .seconds(10), now: .seconds(15))?.identifier == [3])
+    #expect(buffer.take(for: "peer", maximumAge: .seconds(10), now: .seconds(15)) == nil)
+  }
+
+  @Test func keysForAnotherPeerAreForgotten() {
+    var buffer = KeyBuffer()
+    _ = buffer.take(for: "peer", maximumAge: .seconds(10), now: .zero)
+    buffer.add(key(1, fetched: .zero))
+    buffer.add(key(2, fetched: .zero, for: "other"))
+    #expect(buffer.level == 1)
+    #expect(buffer.take(for: "other", maximumAge: .seconds(10), now: .zero) == nil)
+    #expect(buffer.level == 0)
+  }
+
+  @Test func theAlarmComesOnceAndEndsWhenFull() {
+    var buffer = KeyBuffer()
+    _ = buffer.take(for: "peer", maximumAge: .seconds(100), now: .zero)
+    #expect(buffer.alarm(size: 3, below: 2) == nil, "not before it was full once")
+    for number in 1...3 { buffer.add(key(UInt8(number), fetched: .zero)) }
+    #expect(buffer.alarm(size: 3, below: 2) == nil)
+    for _ in 0..<2 { _ = buffer.take(for: "peer", maximumAge: .seconds(100), now: .zero) }
+    #expect(buffer.alarm(size: 3, below: 2) == true)
+    #expect(buffer.alarm(size: 3, below: 2) == nil)
+    buffer.add(key(4, fetched: .zero))
+    #expect(buffer.alarm(size: 3, below: 2) == nil)
+    buffer.add(key(5, fetched: .zero))
+    #expect(buffer.alarm(size: 3, below: 2) == false)
+  }
+
+  @Test func oneIsFetchedAtATimeAndNotAtOnceAfterAFailure() {
+    var buffer = KeyBuffer()
+    #expect(buffer.wantsKey(size: 2, now: .zero))
+    #expect(!buffer.wantsKey(size: 0, now: .zero))
+    buffer.isFetching = true
+    #expect(!buffer.wantsKey(size: 2, now: .zero))
+    buffer.isFetching = false
+    buffer.retryAt = .seconds(10)
+    #expect(!buffer.wantsKey(size: 2, now: .seconds(9)))
+    #expect(buffer.wantsKey(size: 2, now: .seconds(10)))
+  }
+}
+
+@Suite struct DueQueueTests {
+  @Test func slotsComeInTheOrderOfTheirLastTimes() {
+    var queue = DueQueue()
+    for slot in 0..<100 { queue.set(slot, due: .seconds((slot * 37) % 100)) }
+    queue.set(5, due: .seconds(1_000))
+    queue.set(6, due: nil)
+    queue.set(7, due: .zero)
+    var previous = Duration.zero
+    var taken: [Int] = []
+    while let due = queue.nextDue(), let slot = queue.take(now: .seconds(500)) {
+      #expect(due >= previous)
+      previous = due
+      taken.append(slot)
+    }
+    #expect(taken.count == 98 && taken.first == 0 || taken.first == 7)
+    #expect(!taken.contains(5) && !taken.contains(6))
+    #expect(queue.nextDue() == .seconds(1_000))
+    #expect(queue.take(now: .seconds(1_000)) == 5)
+    #expect(queue.nextDue() == nil)
+  }
+}
+
+@Suite struct EventFilterTests {
+  private func rekey(_ number: UInt32) -> EngineEvent {
+    EngineEvent(.sakRekey(.init(keyServer: .init([UInt8](repeating: 1, count: 12))!, number: number), .zero))
+  }
+
+  @Test func aFloodIsCutOff() {
+    var filter = EventFilter()
+    let verdicts = (0..<100).map { _ in filter.judge(EngineEvent(.keyExpired), logging: .each, now: .zero) }
+    #expect(verdicts.filter { $0 == .tell }.count == EventFilter.burst)
+    #expect(filter.droppedCount == 60)
+    #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .tell)
+    #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .tell)
+    #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .drop)
+  }
+
+  @Test func newSAKsAreLoggedAsThePolicySays() {
+    var filter = EventFilter()
+    #expect(filter.judge(rekey(1), logging: .each, now: .zero) == .tell)
+    #expect(filter.judge(rekey(2), logging: .none, now: .zero) == .tellWithoutLog)
+    #expect(filter.summaryDue == nil)
+    for number in 3..<8 {
+      let now = Duration.seconds(Int64(number))
+      #expect(filter.judge(rekey(UInt32(number)), logging: .summary(.seconds(30)), now: now) == .tellWithoutLog)
+    }
+    #expect(filter.takeSummary(now: .seconds(32)) == nil)
+    #expect(filter.takeSummary(now: .seconds(33)) == 5)
+    #expect(filter.takeSummary(now: .seconds(99)) == nil)
+    #expect(filter.judge(EngineEvent(.sessionSecured), logging: .summary(.seconds(30)), now: .seconds(99)) == .tell)
+  }
+}
