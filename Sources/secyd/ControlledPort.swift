@@ -40,9 +40,11 @@ final class ControlledPort {
       }
       var size = Int32(Self.headerLength)
       guard agentd_ioctl(descriptor, Self.setHeaderSize, &size) == 0,
-        agentd_ioctl(descriptor, Self.setPersistent, UnsafeMutableRawPointer(bitPattern: 1)) == 0,
-        agentd_ioctl(descriptor, Self.setOffload, UnsafeMutableRawPointer(bitPattern: 0)) == 0
+        agentd_ioctl(descriptor, Self.setPersistent, UnsafeMutableRawPointer(bitPattern: 1)) == 0
       else { throw .system("cannot set up TAP interface \(name)") }
+      // Checksums are completed and TCP segments of both IP versions are cut here, also with congestion notification;
+      // where the kernel does not want to leave that to us, it does it itself.
+      _ = agentd_ioctl(descriptor, Self.setOffload, UnsafeMutableRawPointer(bitPattern: 0x01 | 0x02 | 0x04 | 0x08))
       setCarrier(false)
       let requests = try InterfaceRequest()
       if try requests.hardwareAddress(name) != address { try requests.setHardwareAddress(name, address) }
@@ -63,11 +65,6 @@ final class ControlledPort {
     // Kernels before 5.0 do not know it: there the port looks operational always, and the SecY drops what it must.
     _ = agentd_ioctl(descriptor, Self.setCarrierNumber, &value)
     hasCarrier = carrier
-  }
-
-  /// Lets the kernel hand over frames that are to be cut into segments and whose checksums are to be made.
-  func offerSegmentation() -> Bool {
-    agentd_ioctl(descriptor, Self.setOffload, UnsafeMutableRawPointer(bitPattern: 0x01 | 0x02 | 0x04)) == 0
   }
 
   /// The interface goes once this object's descriptor is closed.

@@ -14,7 +14,8 @@ final class Forwarder {
   private let frames: UnsafeMutableRawBufferPointer
   private let frameRoom: Int
   private static let frameAt = 64
-  /// For frames that do not fit the ring: what other hosts' segments were merged into.
+  /// For frames that do not fit a place: those that the host wants to be cut, and what other hosts' segments were merged
+  /// into.
   private let large: UnsafeMutableRawBufferPointer
 
   init(entity: SecurityEntity, parent: ParentPort, port: ControlledPort) {
@@ -25,7 +26,7 @@ final class Forwarder {
     frameRoom = (Self.frameAt + parent.mtu + 18 + SecurityEntity.tailroom + 63) & ~63
     frames = UnsafeMutableRawBufferPointer.allocate(byteCount: frameRoom * SendQueue.capacity, alignment: 64)
     frames.initializeMemory(as: UInt8.self, repeating: 0)
-    large = UnsafeMutableRawBufferPointer.allocate(byteCount: 80 << 10, alignment: 64)
+    large = UnsafeMutableRawBufferPointer.allocate(byteCount: (80 << 10) + frameRoom, alignment: 64)
     large.initializeMemory(as: UInt8.self, repeating: 0)
   }
 
@@ -36,18 +37,60 @@ final class Forwarder {
 
   // MARK: From the controlled port
 
-  /// Up to one queue of frames.
+  /// Up to a queue of reads, each of which may be many segments.
   func transmit() {
-    for index in 0..<SendQueue.capacity {
-      let frame = UnsafeMutableRawBufferPointer(rebasing: frames[index * frameRoom..<(index + 1) * frameRoom])
-      guard let base = frame.baseAddress else { break }
+    for _ in 0..<SendQueue.capacity {
+      let frame = place(queue.count)
+      guard let base = frame.baseAddress, let rest = large.baseAddress else { break }
       let readAt = Self.frameAt - ControlledPort.headerLength
-      let count = read(port.descriptor, base + readAt, frameRoom - readAt - SecurityEntity.tailroom)
+      let room = frameRoom - readAt - SecurityEntity.tailroom
+      // What is too long for a frame spills over behind the room that its beginning then gets.
+      var parts = (
+        iovec(iov_base: base + readAt, iov_len: room),
+        iovec(iov_base: rest + frameRoom, iov_len: large.count - frameRoom)
+      )
+      let count = withUnsafeMutableBytes(of: &parts) {
+        readv(port.descriptor, $0.assumingMemoryBound(to: iovec.self).baseAddress, 2)
+      }
       guard count > ControlledPort.headerLength else { break }
-      let verdict = entity.transmit(frame, start: Self.frameAt, length: count - ControlledPort.headerLength)
-      if case .pass(let start, let length) = verdict { queue.append(base + start, length: length) }
+      let offload = FrameOffload(base + readAt)
+      let length = count - ControlledPort.headerLength
+      if count <= room && offload.kind == 0 {
+        let octets = UnsafeMutableRawBufferPointer(start: base + Self.frameAt, count: length)
+        guard !offload.needsChecksum || offload.complete(octets) else { continue }
+        send(frame, length)
+      } else {
+        let head = min(count, room)
+        (rest + frameRoom - head).copyMemory(from: base + readAt, byteCount: head)
+        let start = frameRoom - head + ControlledPort.headerLength
+        transmit(UnsafeRawBufferPointer(start: rest + start, count: length), offload)
+      }
     }
     queue.flush(to: parent.sender)
+  }
+
+  private func transmit(_ whole: UnsafeRawBufferPointer, _ offload: FrameOffload) {
+    guard let segmented = SegmentedFrame(whole, offload) else { return }
+    for index in 0..<segmented.count {
+      let frame = place(queue.count)
+      guard let base = frame.baseAddress else { return }
+      let room = frameRoom - Self.frameAt - SecurityEntity.tailroom
+      let length = segmented.write(index, to: UnsafeMutableRawBufferPointer(start: base + Self.frameAt, count: room))
+      if length > 0 { send(frame, length) }
+    }
+  }
+
+  /// The room of a frame that waits to be sent.
+  private func place(_ index: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(rebasing: frames[index * frameRoom..<(index + 1) * frameRoom])
+  }
+
+  private func send(_ frame: UnsafeMutableRawBufferPointer, _ length: Int) {
+    guard case .pass(let start, let count) = entity.transmit(frame, start: Self.frameAt, length: length),
+      let base = frame.baseAddress
+    else { return }
+    queue.append(base + start, length: count)
+    if queue.isFull { queue.flush(to: parent.sender) }
   }
 
   // MARK: From the parent
