@@ -15,7 +15,8 @@ import YANG
 public final class IPsecBackend: Backend {
   public let name = "ipsec"
   public let subscriptions = ConfigurationTable.subscriptions
-  public let operationalPaths: [String] = []
+  public let operationalPaths = IPsecOperationalView.paths
+  public let refreshedPaths = IPsecOperationalView.refreshedPaths
   public let operations: [String] = []
 
   private struct State {
@@ -30,6 +31,7 @@ public final class IPsecBackend: Backend {
   private let resolver: ModelPathResolver
   private let log: IPsecLog
   private let keeper: TunnelKeeper
+  private let view: IPsecOperationalView
   private let host: CharonHost
   private let inbox: AsyncStream<ConfigurationTable>.Continuation
   private let runner: Task<Void, Never>
@@ -57,14 +59,18 @@ public final class IPsecBackend: Backend {
     resolver = ModelPathResolver(schema)
     addresses = SourceAddresses(ports)
     let notifications = TunnelNotifications(schema)
+    let view = IPsecOperationalView { tunnel, _ in Self.link(of: tunnel, ports) }
+    self.view = view
     keeper = TunnelKeeper(sealer: sealer, source: KeyServicePPKSource(service)) { notice in
+      view.take(notice)
       let line = notice.line
       log(line.level, line.text)
       if let event = notifications.event(notice) { events.publish(event) }
     }
-    host = CharonHost(charon, keeper: keeper, log: log)
+    view.follow(keeper)
+    host = CharonHost(charon, keeper: keeper, view: view, log: log)
     runtime = TunnelRuntime(
-      dataPlane: dataPlane, links: links, addresses: addresses, keeper: keeper, host: host, log: log)
+      dataPlane: dataPlane, links: links, addresses: addresses, keeper: keeper, host: host, view: view, log: log)
     // Only the last of what was committed matters.
     let (stream, inbox) = AsyncStream.makeStream(of: ConfigurationTable.self, bufferingPolicy: .bufferingNewest(1))
     self.inbox = inbox
@@ -127,6 +133,18 @@ public final class IPsecBackend: Backend {
   }
 
   // MARK: State
+
+  public func refresh(_ paths: Set<String>) async { await view.refresh(paths) }
+
+  public func operational(_ request: OperationalRequest) -> AnyIterator<InteriorNode> { view.operational(request) }
+
+  /// The link of a tunnel; nil when none carries it and there is none of its name.
+  private static func link(of tunnel: String, _ ports: PortDirectory) -> TunnelLink? {
+    guard let name = ports.layer3Link(of: tunnel) else { return nil }
+    let index = if_nametoindex(name)
+    guard index != 0 || ports.carrier(of: tunnel) != nil else { return nil }
+    return TunnelLink(name: name, index: index == 0 ? nil : index)
+  }
 
   /// How the tunnels are, by the names of their interfaces.
   public var tunnelStates: [String: TunnelKeeper.State] { get async { await keeper.states } }

@@ -141,6 +141,8 @@ public final class IPsecOperationalView: Sendable {
       switch notice {
       case .up(let tunnel, let sa, _): state.histories[tunnel, default: .init()].cameUp(sa, at: now)
       case .down(let tunnel, let reason): state.histories[tunnel, default: .init()].wentDown(reason, at: now)
+      case .negotiationFailed(let tunnel, let reason, _):
+        state.histories[tunnel, default: .init()].failed(reason, at: now)
       case .ppkFallback(let tunnel):
         state.failures.ppkFallbacks &+= 1
         state.histories[tunnel, default: .init()].failures.ppkFallbacks &+= 1

@@ -115,14 +115,16 @@ extension CharonStateModel {
     restarts = daemon.restarts.map { UInt32(clamping: $0) }
     lastAnswer = daemon.lastAnswer?.dateAndTime
     lastError = daemon.lastError
-    if let plane = daemon.dataPlane { dataPlane = plane == .kernel ? .kernel : .userspace }
     guard status == .running || status == .silent else { return }
     hasOldSettings = daemon.runsOldSettings
     self.daemon = daemon.version?.daemon
     version = daemon.version?.version
     runningSince = daemon.runningSince?.dateAndTime
+    if let plane = daemon.dataPlane { dataPlane = plane == .kernel ? .kernel : .userspace }
     if let statistics, !statistics.plugins.isEmpty {
       plugin = statistics.plugins
+      // Of a charon that somebody else has started, its plugins tell.
+      dataPlane = dataPlane ?? (statistics.plugins.contains("kernel-libipsec") ? .userspace : .kernel)
       ppkLookUp = statistics.plugins.contains(Self.ppkPlugin) ? .onDemand : .atNextAttempt
     }
     ikeSas = statistics?.ikeSAs

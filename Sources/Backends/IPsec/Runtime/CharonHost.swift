@@ -22,12 +22,14 @@ actor CharonHost {
 
   private let choice: CharonChoice
   private let keeper: TunnelKeeper
+  private let view: IPsecOperationalView
   private let log: IPsecLog
   private var state = State.idle
 
-  init(_ choice: CharonChoice, keeper: TunnelKeeper, log: @escaping IPsecLog) {
+  init(_ choice: CharonChoice, keeper: TunnelKeeper, view: IPsecOperationalView, log: @escaping IPsecLog) {
     self.choice = choice
     self.keeper = keeper
+    self.view = view
     self.log = log
   }
 
@@ -57,9 +59,10 @@ actor CharonHost {
       let (stream, sink) = AsyncStream.makeStream(of: Charon.Notice.self)
       let charon = try Charon(settings: settings, events: CharonEvent.names) { sink.yield($0) }
       try charon.start()
-      let pump = Task { [keeper, log] in
+      let pump = Task { [keeper, view, log] in
         for await notice in stream {
           Self.report(notice, log)
+          view.take(notice, client: charon.client, own: charon)
           await keeper.take(notice, client: charon.client)
         }
       }
@@ -68,9 +71,10 @@ actor CharonHost {
       let (stream, sink) = AsyncStream.makeStream(of: VICIClient.Notice.self)
       let client = try VICIClient(path: path, events: CharonEvent.names) { sink.yield($0) }
       try client.start()
-      let pump = Task { [keeper, log] in
+      let pump = Task { [keeper, view, log] in
         for await notice in stream {
           Self.report(.vici(notice), log)
+          view.take(.vici(notice), client: client, own: nil)
           await keeper.take(.vici(notice), client: client)
           // The SAs of a charon that has gone are gone with it; of one that is back, they are listed.
           if case .down(.commands, _) = notice { await keeper.take(.status(.stopped), client: nil) }
@@ -93,11 +97,13 @@ actor CharonHost {
       for _ in 0..<200 where charon.status != .stopped { try? await Task.sleep(for: .milliseconds(50)) }
       pump.cancel()
       state = .idle
+      view.take(.status(.stopped), client: nil, own: charon)
       await keeper.take(.status(.stopped), client: nil)
     case .shared(let client, let pump):
       client.stop()
       pump.cancel()
       state = .idle
+      view.take(.status(.stopped), client: nil, own: nil)
     }
   }
 

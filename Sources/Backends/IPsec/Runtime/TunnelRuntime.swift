@@ -19,6 +19,7 @@ actor TunnelRuntime {
   private let addresses: SourceAddresses
   private let keeper: TunnelKeeper
   private let host: CharonHost
+  private let view: IPsecOperationalView
   private let log: IPsecLog
   private var table = ConfigurationTable()
   private var configuration: IPsecConfiguration?
@@ -35,13 +36,14 @@ actor TunnelRuntime {
 
   init(
     dataPlane: CharonSettings.DataPlane, links: any TunnelLinks, addresses: SourceAddresses, keeper: TunnelKeeper,
-    host: CharonHost, log: @escaping IPsecLog
+    host: CharonHost, view: IPsecOperationalView, log: @escaping IPsecLog
   ) {
     self.dataPlane = dataPlane
     self.links = links
     self.addresses = addresses
     self.keeper = keeper
     self.host = host
+    self.view = view
     self.log = log
   }
 
@@ -96,6 +98,7 @@ actor TunnelRuntime {
     self.configuration = configuration
     self.mapping = mapping
     isBehind = false
+    view.configure(configuration, mapping)
     makeLinks(mapping, configuration)
     do {
       // A tunnel that cannot be mapped needs no charon, but one whose address comes later would wait for it.
