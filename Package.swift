@@ -77,7 +77,7 @@ let package = Package(
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),
     .testTarget(name: "SKSTests", dependencies: ["COpenSSL", "Datastore", "KMESimulator", "KeyService", "Models", "SKS", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "SecYEngineTests", dependencies: ["SecYEngine"], swiftSettings: v6),
-    .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink", "SecYControl", "SecYEngine"], swiftSettings: v6),
+    .testTarget(name: "MKATests", dependencies: ["MKA", "Netlink", "NetlinkTestSupport", "SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "SecYControlTests", dependencies: ["SecYControl", "SecYEngine"], swiftSettings: v6),
     .testTarget(name: "InterfacesTests", dependencies: ["Datastore", "Interfaces", "Models", "Netlink", "NetlinkTestSupport", "YANG"], swiftSettings: v6),
     .testTarget(name: "MACsecPortsTests", dependencies: ["Datastore", "Interfaces", "KeyService", "MACsecPorts", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], swiftSettings: v6),

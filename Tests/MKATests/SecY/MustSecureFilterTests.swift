@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import NetlinkTestSupport
 import Testing
 
 @testable import MKA

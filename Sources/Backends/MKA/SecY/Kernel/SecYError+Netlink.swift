@@ -21,3 +21,19 @@ extension SecYError {
     self.init(code, "cannot \(what): \(error)")
   }
 }
+
+/// Runs a request and says what it was for when it fails; refusals with these numbers are none.
+func doing<R>(
+  _ what: String, _ body: () throws(NetlinkError) -> R
+) throws(SecYError) -> R {
+  do throws(NetlinkError) { return try body() } catch { throw SecYError(error, what) }
+}
+
+func doing(
+  _ what: String, except numbers: Set<Int32>, _ body: () throws(NetlinkError) -> Void
+) throws(SecYError) {
+  do throws(NetlinkError) { try body() } catch {
+    if let number = error.refusal, numbers.contains(number) { return }
+    throw SecYError(error, what)
+  }
+}
