@@ -53,7 +53,8 @@ class Bed:
 
     def port(self, side, bits=256, **more):
         options = dict(
-            interface=f"v{side}", address=ADDRESS[side], ckn=CKN, cak=CAK[bits], secy="kernel", seconds=300, **more)
+            interface=f"v{side}", address=ADDRESS[side], ckn=CKN, cak=CAK[bits], secy="kernel", seconds=300)
+        options.update(more)
         self.start(side, "/root/mkaport " + " ".join(f"{name}={value}" for name, value in options.items()))
 
     def kill(self, side, signal="KILL"):
