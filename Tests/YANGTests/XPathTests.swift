@@ -188,3 +188,53 @@ import Testing
     expectBodyError("leaf a { type string;\nwhen \"b +\"; }", line: 3, "not an XPath expression")
   }
 }
+
+/// What the types of nodes say about an expression before there is data.
+@Suite struct XPathLiteralTests {
+  private func warnings(_ condition: String) -> [String] {
+    findings([
+      """
+      module other { namespace urn:o; prefix o; identity far { base base; } identity base; }
+      """,
+      """
+      module m { yang-version 1.1; namespace urn:m; prefix m; import other { prefix x; }
+        identity near { base x:base; }
+        leaf colour { type enumeration { enum red; enum green; } } leaf flag { type boolean; } leaf size { type uint8; }
+        leaf kind { type identityref { base x:base; } } leaf set { type bits { bit a; bit b; } } leaf text { type string; }
+        leaf any { type union { type uint8; type enumeration { enum none; } } }
+        leaf ref { type leafref { path "../colour"; } }
+        container top { must "\(condition)"; leaf inner { type string; } }
+      }
+      """,
+    ]).filter { $0.severity == .warning }.map(\.message)
+  }
+
+  @Test(arguments: [
+    "../colour = 'red'", "'green' != ../colour", "../flag = 'true'", "../size = '7'", "../kind = 'x:far'",
+    "../kind = 'm:near'",
+    "../kind = 'near'", "../any = 'none'", "../any = '3'", "../text = 'anything'", "../ref = 'red'",
+    "derived-from(../kind, 'x:base')", "derived-from-or-self(../kind, 'near')", "bit-is-set(../set, 'a')",
+    "enum-value(../colour) = 1", "deref(../ref)/../text", "../colour | ../text = 'x'", "../text = ../colour",
+  ])
+  func whatCanHoldIsNotWarnedOf(_ condition: String) { #expect(warnings(condition) == [], "\(condition)") }
+
+  @Test(arguments: [
+    ("../colour = 'rad'", "'rad' is never the value of '/m:colour', which is of type enumeration"),
+    ("'blue' != ../colour", "'blue' is never"), ("../flag = 'yes'", "'yes' is never"),
+    ("../size = '300'", "'300' is never"),
+    ("../size = 'x'", "'x' is never"), ("../kind = 'x:nowhere'", "'x:nowhere' is never"),
+    ("../any = 'some'", "'some' is never"),
+    ("../ref = 'blue'", "'blue' is never"),
+    ("derived-from(../kind, 'x:bose')", "there is no identity 'bose' in module 'other'"),
+    ("derived-from(../kind, 'y:base')", "the prefix 'y' of 'y:base' is not declared"),
+    ("derived-from(../text, 'x:base')", "derived-from() has no meaning for '/m:text'"),
+    ("enum-value(../text) = 1", "enum-value() has no meaning"),
+    ("bit-is-set(../colour, 'a')", "bit-is-set() has no meaning"),
+    ("bit-is-set(../set, 'c')", "'/m:set' has no bit 'c'"), ("deref(../text)", "deref() has no meaning"),
+    ("inner/nothing", "there is no node 'nothing'"),
+  ])
+  func whatCannotHoldIsWarnedOf(_ condition: String, _ message: String) {
+    let found = warnings(condition)
+    #expect(found.count == 1 && found[0].contains(message), "\(condition): \(found)")
+  }
+}

@@ -55,8 +55,10 @@ struct AnyConversion {
         element.text,
         resolvePrefix: { prefix in element.scope[prefix].flatMap { schema.module(namespace: $0) } }, sealer: nil)
     else { return .string(element.text) }
+    var sink = ByteSink(capacity: 64)
+    JSONLeafWriter.append(value, type, node.module, nil, to: &sink)
     var output: [UInt8] = []
-    JSONLeafWriter.append(value, type, node.module, nil, to: &output)
+    sink.empty(into: &output)
     return (try? JSONValue.parse(output)) ?? .string(element.text)
   }
 

@@ -10,33 +10,33 @@ struct JSONLeafWriter {
   let sealer: Sealer?
 
   /// Appends a value of a leaf or leaf-list.
-  func append(_ value: Value, of leaf: SchemaNode, to output: inout [UInt8]) {
+  func append(_ value: Value, of leaf: SchemaNode, to output: inout ByteSink) {
     guard let type = leaf.type else { return }
     Self.append(value, type, leaf.module, sealer, to: &output)
   }
 
   /// Appends a value of a type, for a leaf of that module.
   static func append(
-    _ value: Value, _ type: SchemaType, _ module: Module, _ sealer: Sealer?, to output: inout [UInt8]
+    _ value: Value, _ type: SchemaType, _ module: Module, _ sealer: Sealer?, to output: inout ByteSink
   ) {
     switch value {
-    case .string(var text): text.withUTF8 { appendJSONString($0, to: &output) }
+    case .string(var text): text.withUTF8 { output.append(jsonString: $0) }
     case .enumeration(let value):
       // The names of enums may have any characters.
-      appendJSONString(value.name, to: &output)
-    case .int, .uint:
-      let isQuoted = type.jsonForm == .string
-      if isQuoted { output.append(UInt8(ascii: "\"")) }
-      type.append(canonical: value, to: &output, prefix: { $0.name })
-      if isQuoted { output.append(UInt8(ascii: "\"")) }
+      var name = value.name
+      name.withUTF8 { output.append(jsonString: $0) }
+    case .int(let number): append(number.magnitude, isNegative: number < 0, type, to: &output)
+    case .uint(let number): append(number, isNegative: false, type, to: &output)
     case .boolean(let flag): output.append(contentsOf: flag ? "true".utf8 : "false".utf8)
     case .empty: output.append(contentsOf: "[null]".utf8)
     case .union(let member, let inner):
       let members = type.valueType.members
       append(inner, members.indices.contains(member) ? members[member] : type, module, sealer, to: &output)
     case .decimal64, .binary, .bits:
+      var text: [UInt8] = []
+      type.append(canonical: value, to: &text, prefix: { $0.name })
       output.append(UInt8(ascii: "\""))
-      type.append(canonical: value, to: &output, prefix: { $0.name })
+      output.append(contentsOf: text)
       output.append(UInt8(ascii: "\""))
     case .identity(let identity):
       // Of another module than the leaf's with that module's name (section 6.8).
@@ -50,18 +50,29 @@ struct JSONLeafWriter {
     case .instanceIdentifier(let identifier):
       var text: [UInt8] = []
       identifier.append(jsonTo: &text)
-      text.withUnsafeBufferPointer { appendJSONString($0, to: &output) }
+      text.withUnsafeBufferPointer { output.append(jsonString: $0) }
     case .sealed:
       var text: [UInt8] = []
       type.append(canonical: value, to: &text, sealer: sealer, prefix: { $0.name })
-      text.withUnsafeBufferPointer { appendJSONString($0, to: &output) }
+      text.withUnsafeBufferPointer { output.append(jsonString: $0) }
     }
   }
 
-  func append(_ content: AnyContent, to output: inout [UInt8]) {
+  /// An integer: those of 64 bits are strings.
+  private static func append(_ magnitude: UInt64, isNegative: Bool, _ type: SchemaType, to output: inout ByteSink) {
+    let isQuoted = type.jsonForm == .string
+    if isQuoted { output.append(UInt8(ascii: "\"")) }
+    output.append(magnitude, isNegative: isNegative)
+    if isQuoted { output.append(UInt8(ascii: "\"")) }
+  }
+
+  func append(_ content: AnyContent, to output: inout ByteSink) {
     switch content.form {
     case .json: output.append(contentsOf: content.text.utf8)
-    case .xml: AnyConversion(schema: encoding.schema).json(fromXML: content.text).append(to: &output)
+    case .xml:
+      var text: [UInt8] = []
+      AnyConversion(schema: encoding.schema).json(fromXML: content.text).append(to: &text)
+      output.append(contentsOf: text)
     }
   }
 }

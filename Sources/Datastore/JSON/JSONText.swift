@@ -13,7 +13,7 @@ func appendJSONEscaped(_ text: UnsafeBufferPointer<UInt8>, to output: inout [UIn
   var start = 0
   for index in 0..<text.count {
     let byte = text[index]
-    guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F else { continue }
+    guard needsJSONEscape(byte) else { continue }
     output.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
     start = index + 1
     output.append(UInt8(ascii: "\\"))
@@ -34,6 +34,11 @@ func appendJSONEscaped(_ text: UnsafeBufferPointer<UInt8>, to output: inout [UIn
   } else {
     output.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
   }
+}
+
+/// Whether a byte cannot stand in a string as it is, or, as the control character DEL, better does not.
+@inline(__always) func needsJSONEscape(_ byte: UInt8) -> Bool {
+  byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
 }
 
 func appendJSONString(_ text: String, to output: inout [UInt8]) {

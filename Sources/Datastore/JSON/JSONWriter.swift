@@ -7,9 +7,11 @@ import YANG
 /// reader costs a cursor and not a copy. Not for use by several threads at once.
 public final class JSONWriter {
   let leafs: JSONLeafWriter
-  private var stack: [Frame] = []
+  // Changed for every node, without anything that calls back: checks for overlapping access are off.
+  @exclusivity(unchecked) private var stack: [Frame] = []
   /// Whether something stands in front of what comes next in its object or array.
-  private var needsComma = false
+  @exclusivity(unchecked) private var needsComma = false
+  @exclusivity(unchecked) private var sink = ByteSink()
   private let indentation: Int?
 
   /// A place in the walk.
@@ -61,14 +63,14 @@ public final class JSONWriter {
   /// Appends what comes next: about `limit` bytes, and one leaf or small entry more at most.
   /// - Returns: true when there is more.
   public func write(into output: inout [UInt8], limit: Int) -> Bool {
-    let end = output.count + limit
+    defer { sink.empty(into: &output) }
     if case .envelope? = stack.first?.work, case .children(_, slot: -1)? = stack.last?.work, stack.count == 2 {
-      begin(UInt8(ascii: "{"), to: &output)
-      name(stack[0].schema, qualified: true, depth: 1, to: &output)
+      begin(UInt8(ascii: "{"))
+      name(stack[0].schema, qualified: true, depth: 1)
     }
     while !stack.isEmpty {
-      if output.count >= end { return true }
-      step(&output)
+      if sink.count >= limit { return true }
+      step()
     }
     return false
   }
@@ -82,76 +84,76 @@ public final class JSONWriter {
 
   // MARK: Steps
 
-  private func step(_ output: inout [UInt8]) {
+  private func step() {
     let top = stack.count - 1
     switch stack[top].work {
     case .envelope:
       stack.removeLast()
-      end(UInt8(ascii: "}"), depth: top, to: &output)
+      end(UInt8(ascii: "}"), depth: top)
     case .children(let node, let slot):
       if slot < 0 {
-        begin(UInt8(ascii: "{"), to: &output)
+        begin(UInt8(ascii: "{"))
         stack[top].work = .children(node, slot: 0)
         if let own = stack[top].annotations?.own, !own.isEmpty {
-          separate(depth: top + 1, to: &output)
-          output.append(contentsOf: "\"@\":".utf8)
-          append(own, to: &output)
+          separate(depth: top + 1)
+          sink.append(contentsOf: "\"@\":".utf8)
+          append(own)
         }
         return
       }
       let slots = node.slots
       guard slot < slots.count else {
         stack.removeLast()
-        return end(UInt8(ascii: "}"), depth: top, to: &output)
+        return end(UInt8(ascii: "}"), depth: top)
       }
       stack[top].work = .children(node, slot: slot + 1)
       let child = node.schema.dataChildren[Int(slots[slot].position)]
-      visit(child, slots[slot].node, in: node.schema, top, &output)
+      visit(child, slots[slot].node, in: node.schema, top)
     case .entries(var iterator):
       guard let entry = iterator.next() else {
         stack.removeLast()
-        return end(UInt8(ascii: "]"), depth: top, to: &output)
+        return end(UInt8(ascii: "]"), depth: top)
       }
       stack[top].work = .entries(iterator)
-      separate(depth: top + 1, to: &output)
-      write(entry, stack[top].annotations?.below[.init(schema: entry.schema, keys: entry.keys)], &output)
+      separate(depth: top + 1)
+      write(entry, stack[top].annotations?.below[.init(schema: entry.schema, keys: entry.keys)])
     case .values(let values, let next):
       guard next < values.count else {
         stack.removeLast()
-        return end(UInt8(ascii: "]"), depth: top, to: &output)
+        return end(UInt8(ascii: "]"), depth: top)
       }
       stack[top].work = .values(values, next: next + 1)
-      separate(depth: top + 1, to: &output)
-      leafs.append(values[next], of: stack[top].schema, to: &output)
+      separate(depth: top + 1)
+      leafs.append(values[next], of: stack[top].schema, to: &sink)
     }
   }
 
   private func visit(
-    _ child: SchemaNode, _ content: DataNode, in parent: SchemaNode, _ top: Int, _ output: inout [UInt8]
+    _ child: SchemaNode, _ content: DataNode, in parent: SchemaNode, _ top: Int
   ) {
     let qualified = Self.isQualified(child, in: parent)
-    name(child, qualified: qualified, depth: top + 1, to: &output)
+    name(child, qualified: qualified, depth: top + 1)
     let around = stack[top].annotations
     switch content {
-    case .leaf(let value): leafs.append(value, of: child, to: &output)
-    case .any(let any): leafs.append(any, to: &output)
+    case .leaf(let value): leafs.append(value, of: child, to: &sink)
+    case .any(let any): leafs.append(any, to: &sink)
     case .leafList(let values):
-      begin(UInt8(ascii: "["), to: &output)
+      begin(UInt8(ascii: "["))
       stack.append(Frame(schema: child, work: .values(values, next: 0), annotations: nil))
-    case .container(let node): write(node, around?.below[.init(schema: child)], &output)
+    case .container(let node): write(node, around?.below[.init(schema: child)])
     case .list(let entries):
-      begin(UInt8(ascii: "["), to: &output)
+      begin(UInt8(ascii: "["))
       stack.append(Frame(schema: child, work: .entries(entries.makeIterator()), annotations: around))
     }
-    if let around { annotate(child, content, around, qualified, top, &output) }
+    if let around { annotate(child, content, around, qualified, top) }
   }
 
   /// Writes a container or entry in one go when that is possible, else begins it.
-  private func write(_ node: InteriorNode, _ annotations: Annotations?, _ output: inout [UInt8]) {
+  private func write(_ node: InteriorNode, _ annotations: Annotations?) {
     if annotations == nil, indentation == nil {
-      let mark = output.count
-      if appendWhole(node, end: mark + LeafWriter.maximumBytes, to: &output) { return }
-      output.removeSubrange(mark...)
+      let mark = sink.count
+      if appendWhole(node, end: mark + LeafWriter.maximumBytes) { return }
+      sink.truncate(to: mark)
     }
     stack.append(Frame(schema: node.schema, work: .children(node, slot: -1), annotations: annotations))
   }
@@ -165,110 +167,110 @@ public final class JSONWriter {
   private static let maximumEntries = 32
 
   /// Appends a whole container or entry. False, with part of it appended, when there is too much in it for one go.
-  private func appendWhole(_ node: InteriorNode, end: Int, to output: inout [UInt8]) -> Bool {
+  private func appendWhole(_ node: InteriorNode, end: Int) -> Bool {
     let schema = node.schema
-    output.append(UInt8(ascii: "{"))
+    sink.append(UInt8(ascii: "{"))
     let slots = node.slots
     for index in 0..<slots.count {
       let slot = slots[index]
       let child = schema.dataChildren[Int(slot.position)]
-      if index > 0 { output.append(UInt8(ascii: ",")) }
-      leafs.encoding.appendName(child, qualified: Self.isQualified(child, in: schema), to: &output)
+      leafs.encoding.appendName(child, qualified: Self.isQualified(child, in: schema), isFirst: index == 0, to: &sink)
       switch slot.node {
-      case .leaf(let value): leafs.append(value, of: child, to: &output)
+      case .leaf(let value): leafs.append(value, of: child, to: &sink)
       case .leafList(let values):
         guard values.count <= Self.maximumEntries else { return false }
-        output.append(UInt8(ascii: "["))
+        sink.append(UInt8(ascii: "["))
         for (place, value) in values.enumerated() {
-          if place > 0 { output.append(UInt8(ascii: ",")) }
-          leafs.append(value, of: child, to: &output)
+          if place > 0 { sink.append(UInt8(ascii: ",")) }
+          leafs.append(value, of: child, to: &sink)
         }
-        output.append(UInt8(ascii: "]"))
-      case .container(let below): guard appendWhole(below, end: end, to: &output) else { return false }
+        sink.append(UInt8(ascii: "]"))
+      case .container(let below): guard appendWhole(below, end: end) else { return false }
       case .list(let entries):
         guard entries.count <= Self.maximumEntries else { return false }
-        output.append(UInt8(ascii: "["))
+        sink.append(UInt8(ascii: "["))
         var isFirst = true
         for entry in entries {
-          if !isFirst { output.append(UInt8(ascii: ",")) }
+          if !isFirst { sink.append(UInt8(ascii: ",")) }
           isFirst = false
-          guard appendWhole(entry, end: end, to: &output) else { return false }
+          guard appendWhole(entry, end: end) else { return false }
         }
-        output.append(UInt8(ascii: "]"))
-      case .any(let content): leafs.append(content, to: &output)
+        sink.append(UInt8(ascii: "]"))
+      case .any(let content): leafs.append(content, to: &sink)
       }
     }
-    output.append(UInt8(ascii: "}"))
+    sink.append(UInt8(ascii: "}"))
     needsComma = true
-    return output.count <= end
+    return sink.count <= end
   }
 
   // MARK: Annotations
 
   private func annotate(
-    _ child: SchemaNode, _ content: DataNode, _ around: Annotations, _ qualified: Bool, _ top: Int,
-    _ output: inout [UInt8]
+    _ child: SchemaNode, _ content: DataNode, _ around: Annotations, _ qualified: Bool, _ top: Int
   ) {
     switch content {
     case .leaf, .any:
       guard let own = around.below[.init(schema: child)]?.own, !own.isEmpty else { return }
-      annotationName(child, qualified, top, &output)
-      append(own, to: &output)
+      annotationName(child, qualified, top)
+      append(own)
     case .leafList(let values):
       let found = values.map { around.below[.init(schema: child, keys: [$0])]?.own ?? [] }
       guard let last = found.lastIndex(where: { !$0.isEmpty }) else { return }
       // The values go first: the frame that has just begun is finished here.
-      while stack.count > top + 1 { step(&output) }
-      annotationName(child, qualified, top, &output)
-      output.append(UInt8(ascii: "["))
+      while stack.count > top + 1 { step() }
+      annotationName(child, qualified, top)
+      sink.append(UInt8(ascii: "["))
       for (place, own) in found[...last].enumerated() {
-        if place > 0 { output.append(UInt8(ascii: ",")) }
-        if own.isEmpty { output.append(contentsOf: "null".utf8) } else { append(own, to: &output) }
+        if place > 0 { sink.append(UInt8(ascii: ",")) }
+        if own.isEmpty { sink.append(contentsOf: "null".utf8) } else { append(own) }
       }
-      output.append(UInt8(ascii: "]"))
+      sink.append(UInt8(ascii: "]"))
     case .container, .list: break
     }
   }
 
-  private func annotationName(_ child: SchemaNode, _ qualified: Bool, _ top: Int, _ output: inout [UInt8]) {
-    separate(depth: top + 1, to: &output)
+  private func annotationName(_ child: SchemaNode, _ qualified: Bool, _ top: Int) {
+    separate(depth: top + 1)
     let name = qualified ? "\(child.module.name):\(child.name)" : child.name
-    output.append(contentsOf: "\"@\(name)\":".utf8)
+    sink.append(contentsOf: "\"@\(name)\":".utf8)
   }
 
-  private func append(_ annotations: [Annotation], to output: inout [UInt8]) {
+  private func append(_ annotations: [Annotation]) {
     let members = annotations.map { JSONValue.Member(name: "\($0.module.name):\($0.name)", value: $0.value) }
-    JSONValue.object(members).append(to: &output)
+    var text: [UInt8] = []
+    JSONValue.object(members).append(to: &text)
+    sink.append(contentsOf: text)
   }
 
   // MARK: Punctuation
 
-  private func begin(_ bracket: UInt8, to output: inout [UInt8]) {
-    output.append(bracket)
+  private func begin(_ bracket: UInt8) {
+    sink.append(bracket)
     needsComma = false
   }
 
-  private func end(_ bracket: UInt8, depth: Int, to output: inout [UInt8]) {
-    if needsComma { newLine(depth, &output) }
-    output.append(bracket)
+  private func end(_ bracket: UInt8, depth: Int) {
+    if needsComma { newLine(depth) }
+    sink.append(bracket)
     needsComma = true
   }
 
-  private func separate(depth: Int, to output: inout [UInt8]) {
-    if needsComma { output.append(UInt8(ascii: ",")) }
-    newLine(depth, &output)
+  private func separate(depth: Int) {
+    if needsComma { sink.append(UInt8(ascii: ",")) }
+    newLine(depth)
     needsComma = true
   }
 
-  private func name(_ node: SchemaNode, qualified: Bool, depth: Int, to output: inout [UInt8]) {
-    separate(depth: depth, to: &output)
-    leafs.encoding.appendName(node, qualified: qualified, to: &output)
-    if indentation != nil { output.append(UInt8(ascii: " ")) }
+  private func name(_ node: SchemaNode, qualified: Bool, depth: Int) {
+    separate(depth: depth)
+    leafs.encoding.appendName(node, qualified: qualified, isFirst: true, to: &sink)
+    if indentation != nil { sink.append(UInt8(ascii: " ")) }
   }
 
-  private func newLine(_ depth: Int, _ output: inout [UInt8]) {
+  private func newLine(_ depth: Int) {
     guard let indentation else { return }
-    output.append(0x0A)
-    output.append(contentsOf: repeatElement(0x20, count: indentation * depth))
+    sink.append(0x0A)
+    for _ in 0..<(indentation * depth) { sink.append(0x20) }
   }
 }

@@ -1,5 +1,7 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Synchronization
+
 /// What a persistent tree holds: elements with a total order, no two of the same place.
 protocol OrderedElement: Sendable {
   /// Negative, zero or positive as `left` stands before, with or behind `right`.
@@ -14,6 +16,8 @@ protocol OrderedElement: Sendable {
 /// Every operation that changes is a batch: a sorted run of edits is carried down in one pass, so that one edit costs
 /// O(log n) and n edits O(n). All leaves are at the same depth.
 final class TreeNode<Element: OrderedElement>: Sendable {
+  /// What values below hash to, for the searches that were made (`ValueSummary`).
+  let summaries = Mutex<[Int: ValueSummary]>([:])
   /// The elements of a leaf; of a branch, the first element below each child.
   let elements: [Element]
   /// Empty for a leaf.

@@ -20,10 +20,17 @@ final class ConstraintTable: @unchecked Sendable {
     /// The node whose instances the rule is about.
     let owner: SchemaNode
     let kind: Kind
+    /// Whether a change finds what the rule has to be evaluated for by searching for values: the references to what
+    /// is gone, the entries that are equal to changed ones.
+    let isSearched: Bool
+    /// Of a searched leafref: what it refers to.
+    let target: SchemaNode?
 
-    init(owner: SchemaNode, kind: Kind) {
+    init(owner: SchemaNode, kind: Kind, isSearched: Bool = false, target: SchemaNode? = nil) {
       self.owner = owner
       self.kind = kind
+      self.isSearched = isSearched
+      self.target = target
     }
   }
 
@@ -42,6 +49,8 @@ final class ConstraintTable: @unchecked Sendable {
     /// Rules on instances of the node.
     var rules: [Int] = []
     var readers: [Reader] = []
+    /// Of a list: its searched rules about `unique`.
+    var uniques: [Int] = []
     /// Whether there are rules on the node or anything below it.
     var hasRulesBelow = false
     /// The smallest depth of an apex among the readers of the node and of all below it.
@@ -134,9 +143,12 @@ final class ConstraintTable: @unchecked Sendable {
     for leafs in node.uniques { compileUnique(node, leafs) }
   }
 
-  private func add(_ kind: Rule.Kind, _ owner: SchemaNode, _ dependencies: XPathDependencies) {
+  private func add(
+    _ kind: Rule.Kind, _ owner: SchemaNode, _ dependencies: XPathDependencies, isSearched: Bool = false,
+    target: SchemaNode? = nil
+  ) {
     let number = rules.count
-    rules.append(Rule(owner: owner, kind: kind))
+    rules.append(Rule(owner: owner, kind: kind, isSearched: isSearched, target: target))
     facts[owner.id].rules.append(number)
     if dependencies.isUnbounded {
       unboundedRules.append(number)
@@ -204,13 +216,24 @@ final class ConstraintTable: @unchecked Sendable {
       compiler.isLeafrefPath = false
       var dependencies = compiler.dependencies
       dependencies.formUnion(existence(of: node))
-      add(.leafref(compiled, member: member), node, dependencies)
+      let target = Self.searchableTarget(path.tree, leafref, node)
+      add(.leafref(compiled, member: member), node, dependencies, isSearched: target != nil, target: target)
     }
     if Self.holdsInstanceIdentifier(type) {
       var dependencies = XPathDependencies()
       dependencies.setUnbounded()
       add(.instanceIdentifier, node, dependencies)
     }
+  }
+
+  /// What a leafref refers to, when all that can break a reference is that its value is gone there: a path without
+  /// predicates, no defaults, which come and go without being in the tree, and no entries that have no keys.
+  private static func searchableTarget(_ path: XPath, _ type: SchemaType, _ owner: SchemaNode) -> SchemaNode? {
+    guard case .path(let path) = path, path.steps.allSatisfy({ $0.predicates.isEmpty }),
+      let target = type.leafrefTarget,
+      owner.defaults.isEmpty, target.defaults.isEmpty, owner.isBelowKeyedLists
+    else { return nil }
+    return target
   }
 
   private static func holdsInstanceIdentifier(_ type: SchemaType) -> Bool {
@@ -237,7 +260,9 @@ final class ConstraintTable: @unchecked Sendable {
     var dependencies = XPathDependencies()
     for leaf in leafs { dependencies.insert(.init(node: leaf, apex: parent, onRemovalOnly: false)) }
     dependencies.insert(.init(node: list, apex: parent, onRemovalOnly: false))
-    add(.unique(list: list, leafs: leafs), parent, dependencies)
+    let isSearched = !list.keys.isEmpty && leafs.allSatisfy { $0.isPlain(below: list) }
+    add(.unique(list: list, leafs: leafs), parent, dependencies, isSearched: isSearched)
+    if isSearched { facts[list.id].uniques.append(rules.count - 1) }
   }
 
   // MARK: Summary
@@ -267,5 +292,28 @@ final class ConstraintTable: @unchecked Sendable {
 
   func isCondition(_ rule: Int) -> Bool {
     if case .when = rules[rule].kind { true } else { false }
+  }
+}
+
+extension SchemaNode {
+  /// Whether every list around has keys.
+  fileprivate var isBelowKeyedLists: Bool {
+    var next = dataParent
+    while let node = next {
+      if node.kind == .list, node.keys.isEmpty { return false }
+      next = node.dataParent
+    }
+    return true
+  }
+
+  /// Whether the node is there only when it is in the tree, and unconditionally so, with all between it and the list.
+  fileprivate func isPlain(below list: SchemaNode) -> Bool {
+    guard defaults.isEmpty else { return false }
+    var next: SchemaNode? = self
+    while let node = next, node !== list {
+      if !node.whens.isEmpty { return false }
+      next = node.dataParent
+    }
+    return true
   }
 }

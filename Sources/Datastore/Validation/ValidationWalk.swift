@@ -18,6 +18,10 @@ struct ValidationWalk {
   private struct Frame {
     let node: XPathNode
     var triggered: [Int] = []
+    /// For searched leafrefs: the hashes of values that are gone.
+    var gone: [Int: Set<UInt32>] = [:]
+    /// For searched rules about `unique`: entries that are new or changed in what is to be unique.
+    var changed: [Int: [InteriorNode]] = [:]
   }
 
   private let table: ConstraintTable
@@ -31,6 +35,7 @@ struct ValidationWalk {
   private struct Finding: Hashable {
     let rule: Int
     let path: String
+    let message: String
   }
 
   init(table: ConstraintTable, purpose: Purpose = .validation) {
@@ -83,6 +88,8 @@ struct ValidationWalk {
     }
     guard let frame = frames.popLast() else { return }
     for rule in frame.triggered { evaluate(rule, below: frame.node) }
+    for (rule, hashes) in frame.gone where !frame.triggered.contains(rule) { search(rule, hashes, below: frame.node) }
+    for (rule, entries) in frame.changed { checkUnique(rule, entries, in: frame.node) }
   }
 
   private mutating func change(_ child: SchemaNode, _ old: DataNode, _ new: DataNode, in parent: XPathNode) {
@@ -92,7 +99,7 @@ struct ValidationWalk {
     case (.list(let old), .list(let new)): change(child, old, new, in: parent)
     default:
       guard old != new else { return }
-      trigger(child, comes: true, goes: true)
+      trigger(child, comes: true, goes: true, gone: old)
       check(child, new, in: parent)
     }
   }
@@ -112,6 +119,7 @@ struct ValidationWalk {
     for pair in pairs {
       switch (pair.old, pair.new) {
       case (let old?, let new?):
+        if purpose == .validation { noteUnique(list, old, new) }
         visit(old, new, XPathNode(parent: parent, schema: list, content: .interior(new)))
       case (nil, let new?): createEntry(new, in: parent)
       case (let old?, nil): leave(list, old)
@@ -134,6 +142,7 @@ struct ValidationWalk {
   }
 
   private mutating func createEntry(_ entry: InteriorNode, in parent: XPathNode) {
+    if purpose == .validation { noteUnique(entry.schema, nil, entry) }
     trigger(entry.schema, comes: true, goes: false)
     enter(entry, XPathNode(parent: parent, schema: entry.schema, content: .interior(entry)))
   }
@@ -142,7 +151,7 @@ struct ValidationWalk {
     switch node {
     case .container(let interior): leave(child, interior)
     case .list(let entries): for entry in entries { leave(child, entry) }
-    case .leaf, .leafList, .any: trigger(child, comes: false, goes: true)
+    case .leaf, .leafList, .any: trigger(child, comes: false, goes: true, gone: node)
     }
     // What is implicit in its place has its rules too.
     guard purpose == .validation, let interior = parent.interior,
@@ -213,21 +222,32 @@ struct ValidationWalk {
       switch slot.node {
       case .container(let inner): leave(child, inner)
       case .list(let entries): for entry in entries { leave(child, entry) }
-      case .leaf, .leafList, .any: trigger(child, comes: false, goes: true)
+      case .leaf, .leafList, .any: trigger(child, comes: false, goes: true, gone: slot.node)
       }
     }
   }
 
   // MARK: Rules
 
-  /// Notes the rules that read a node that came, went or changed.
-  private mutating func trigger(_ node: SchemaNode, comes: Bool, goes: Bool) {
+  /// Notes the rules that read a node that came, went or changed. `gone` is what was there.
+  private mutating func trigger(_ node: SchemaNode, comes: Bool, goes: Bool, gone: DataNode? = nil) {
     hasChanges = true
     for reader in table.facts[node.id].readers {
       guard goes || !reader.onRemovalOnly, purpose == .validation || table.isCondition(reader.rule),
         reader.apexDepth < frames.count,
         frames[reader.apexDepth].node.schema === reader.apex
       else { continue }
+      let rule = table.rules[reader.rule]
+      if rule.isSearched {
+        // Entries that are to be unique are noted where lists are compared; references look for what they refer to.
+        guard let target = rule.target, node === target else { continue }
+        if let gone {
+          for value in gone.leafValues {
+            frames[reader.apexDepth].gone[reader.rule, default: []].insert(value.summaryHash)
+          }
+          continue
+        }
+      }
       if !frames[reader.apexDepth].triggered.contains(reader.rule) {
         frames[reader.apexDepth].triggered.append(reader.rule)
       }
@@ -251,17 +271,65 @@ struct ValidationWalk {
     }
   }
 
-  /// Evaluates a rule for all its owners below an instance.
-  private mutating func evaluate(_ rule: Int, below node: XPathNode) {
+  /// Evaluates a rule for the references below an instance whose values hash so.
+  private mutating func search(_ rule: Int, _ hashes: Set<UInt32>, below node: XPathNode) {
     let owner = table.rules[rule].owner
+    guard hashes.count <= Self.maximumSearches, let chain = Self.chain(from: node.schema, to: owner) else {
+      return evaluate(rule, below: node)
+    }
+    var found: [XPathNode] = []
+    for hash in hashes { ValueSearch(leaf: owner, hash: hash).visit(node, chain[...]) { found.append($0) } }
+    for reference in found { evaluate(rule, at: reference) }
+  }
+
+  /// More values than these are not looked for one by one.
+  private static let maximumSearches = 64
+
+  /// The schema nodes from below one to another; nil when that is not below it.
+  private static func chain(from top: SchemaNode, to bottom: SchemaNode) -> [SchemaNode]? {
     var chain: [SchemaNode] = []
-    var next = owner
-    while next !== node.schema {
+    var next = bottom
+    while next !== top {
       chain.append(next)
-      guard let above = next.dataParent else { return }
+      guard let above = next.dataParent else { return nil }
       next = above
     }
-    evaluate(rule, along: chain.reversed()[...], from: node)
+    return chain.reversed()
+  }
+
+  // MARK: unique
+
+  /// Notes an entry for the rules about `unique` that its change can matter to.
+  private mutating func noteUnique(_ list: SchemaNode, _ old: InteriorNode?, _ new: InteriorNode) {
+    let rules = table.facts[list.id].uniques
+    guard !rules.isEmpty, !frames.isEmpty else { return }
+    for number in rules {
+      guard case .unique(_, let leafs) = table.rules[number].kind, let values = UniqueValues(new, leafs) else {
+        continue
+      }
+      if let old, UniqueValues(old, leafs) == values { continue }
+      frames[frames.count - 1].changed[number, default: []].append(new)
+    }
+  }
+
+  private mutating func checkUnique(_ number: Int, _ changed: [InteriorNode], in node: XPathNode) {
+    guard case .unique(let list, let leafs) = table.rules[number].kind, let entries = node.interior?.entries(list)
+    else {
+      return
+    }
+    guard changed.count <= Self.maximumSearches else { return evaluate(number, at: node) }
+    let isRepeated = changed.contains { entry in
+      guard let values = UniqueValues(entry, leafs) else { return false }
+      return values.isElsewhere(in: entries, than: entry, leafs)
+    }
+    // Who is equal to whom is told by the rule itself.
+    if isRepeated { evaluate(number, at: node) }
+  }
+
+  /// Evaluates a rule for all its owners below an instance.
+  private mutating func evaluate(_ rule: Int, below node: XPathNode) {
+    guard let chain = Self.chain(from: node.schema, to: table.rules[rule].owner) else { return }
+    evaluate(rule, along: chain[...], from: node)
   }
 
   private mutating func evaluate(_ rule: Int, along chain: ArraySlice<SchemaNode>, from node: XPathNode) {
@@ -282,14 +350,15 @@ struct ValidationWalk {
     let rule = table.rules[number]
     if purpose == .conditions {
       guard case .when = rule.kind, let failing = table.library.implicit.failingWhen(node) else { return }
-      if seen.insert(Finding(rule: number, path: node.path.description)).inserted {
+      if seen.insert(Finding(rule: number, path: node.path.description, message: "")).inserted {
         failingConditions.append((node, failing.source))
       }
       return
     }
     let found = RuleEvaluation(table: table, node: node).violations(of: rule)
     for error in found where !isFull {
-      if seen.insert(Finding(rule: number, path: error.path?.description ?? "")).inserted { errors.append(error) }
+      let finding = Finding(rule: number, path: error.path?.description ?? "", message: error.message)
+      if seen.insert(finding).inserted { errors.append(error) }
     }
   }
 }

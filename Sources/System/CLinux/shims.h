@@ -3,6 +3,7 @@
 #define AGENTD_CLINUX_SHIMS_H
 // Interfaces of Linux and of the C library that Swift's own module for it leaves out.
 #include <crypt.h>
+#include <malloc.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

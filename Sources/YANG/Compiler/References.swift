@@ -132,13 +132,16 @@ extension Compiler {
     _ expression: Scoped, for node: SchemaNode, context: SchemaNode, in schema: Schema
   ) -> XPathExpression? {
     guard let tree = parseExpression(expression, for: node) else { return nil }
+    let resolve = { (prefix: String) in self.nodeModule(forPrefix: prefix, in: expression.scope) }
     var walk = SchemaWalk(schema: schema, current: context)
+    walk.literals = LiteralCheck(defaultModule: node.module, resolvePrefix: resolve)
     walk.visit(tree)
     for problem in walk.deadEnds {
       log.warning(
         expression.statement, "'\(expression.text)' at '\(node.path)': \(problem.message)", hint: problem.hint)
     }
-    return XPathExpression(source: expression.text, tree: tree, reads: walk.reads())
+    return XPathExpression(
+      source: expression.text, tree: tree, reads: walk.reads(), literalModules: walk.literals?.modules ?? [:])
   }
 
   // MARK: Unique

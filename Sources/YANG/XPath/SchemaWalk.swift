@@ -19,6 +19,8 @@ struct SchemaWalk {
   /// What `current()` returns.
   let current: SchemaNode
   private(set) var deadEnds: [DeadEnd] = []
+  /// Checks what values are compared with; nil where that is of no interest.
+  var literals: LiteralCheck?
   /// Modules that paths lead into and that are not implemented.
   private(set) var unimplemented: Set<String> = []
   private var touched: Set<SchemaNode> = []
@@ -61,7 +63,16 @@ struct SchemaWalk {
       touch(visit(left, from: context), asValue: false)
       touch(visit(right, from: context), asValue: false)
       return nil
-    case .comparison(_, let left, let right), .arithmetic(_, let left, let right):
+    case .comparison(let comparison, let left, let right):
+      let (first, second) = (visit(left, from: context), visit(right, from: context))
+      touch(first, asValue: true)
+      touch(second, asValue: true)
+      if comparison == .equal || comparison == .notEqual {
+        note(literals?.comparison(right, with: first))
+        note(literals?.comparison(left, with: second))
+      }
+      return nil
+    case .arithmetic(_, let left, let right):
       touch(visit(left, from: context), asValue: true)
       touch(visit(right, from: context), asValue: true)
       return nil
@@ -93,6 +104,7 @@ struct SchemaWalk {
     case .deref:
       let sources = arguments.first.flatMap { visit($0, from: context) }
       touch(sources, asValue: true)
+      note(literals?.call(function, arguments, on: sources))
       return dereference(sources)
     case .string, .number, .stringLength, .normalizeSpace, .name, .localName, .namespaceURI:
       if arguments.isEmpty { touch(context, asValue: true) }
@@ -100,8 +112,16 @@ struct SchemaWalk {
     default: break
     }
     let readsExistenceOnly = [.count, .boolean, .not].contains(function)
-    for argument in arguments { touch(visit(argument, from: context), asValue: !readsExistenceOnly) }
+    for (index, argument) in arguments.enumerated() {
+      let nodes = visit(argument, from: context)
+      touch(nodes, asValue: !readsExistenceOnly)
+      if index == 0 { note(literals?.call(function, arguments, on: nodes)) }
+    }
     return nil
+  }
+
+  private mutating func note(_ problem: DeadEnd?) {
+    if let problem, deadEnds.count < 10 { deadEnds.append(problem) }
   }
 
   private mutating func dereference(_ sources: Set<SchemaNode>?) -> Set<SchemaNode>? {

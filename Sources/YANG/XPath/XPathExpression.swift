@@ -8,11 +8,24 @@ public final class XPathExpression: Sendable {
   /// The data nodes that the value can depend on, found by walking the paths over the schema from each context node;
   /// nil when that cannot be bounded (then anything may matter). Sorted by id, without duplicates.
   public let reads: [SchemaNode]?
+  /// The module that each prefix in the expression's literals stands for, where a literal may be the name of an
+  /// identity; under the empty string that of names without prefix.
+  public let literalModules: [String: Module]
 
-  init(source: String, tree: XPath, reads: [SchemaNode]?) {
+  init(source: String, tree: XPath, reads: [SchemaNode]?, literalModules: [String: Module] = [:]) {
     self.source = source
     self.tree = tree
     self.reads = reads
+    self.literalModules = literalModules
+  }
+
+  /// A literal with the name of its prefix's module in place of the prefix, as identities are written apart from any
+  /// module; nil when it is no name with a prefix of the expression.
+  public func qualified(_ literal: String) -> String? {
+    guard let (prefix, name) = Identifier.reference(literal), let module = literalModules[prefix ?? ""] else {
+      return nil
+    }
+    return "\(module.name):\(name)"
   }
 }
 

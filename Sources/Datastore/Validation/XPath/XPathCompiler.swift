@@ -31,6 +31,8 @@ struct XPathCompiler {
   let library: XPathLibrary
   let initial: Scope
   var dependencies = XPathDependencies()
+  /// The expression that is compiled, which knows what prefixes in literals mean.
+  private var expression: XPathExpression?
   /// Set while the steps of a leafref's own path are compiled, where instances that come cannot do harm.
   var isLeafrefPath = false
   /// How many conditions of implicit nodes this expression stands in.
@@ -48,6 +50,7 @@ struct XPathCompiler {
     _ expression: XPathExpression, context: SchemaNode, library: XPathLibrary
   ) -> (operation: any XPathOperation, dependencies: XPathDependencies) {
     var compiler = XPathCompiler(library: library, context: context)
+    compiler.expression = expression
     let part = compiler.compile(expression.tree, in: compiler.initial)
     compiler.noteUse(of: part, byExistence: true)
     return (part.operation, compiler.dependencies)
@@ -62,7 +65,8 @@ struct XPathCompiler {
     case .comparison(let comparison, let left, let right):
       let (a, b) = (value(left, scope), value(right, scope))
       return Part(
-        operation: ComparisonOperation(comparison, a.operation, b.operation),
+        operation: ComparisonOperation(
+          comparison, named(left, a, for: b.scope?.nodes), named(right, b, for: a.scope?.nodes)),
         usesPosition: a.usesPosition || b.usesPosition)
     case .arithmetic(let arithmetic, let left, let right):
       let (a, b) = (value(left, scope), value(right, scope))
@@ -88,6 +92,20 @@ struct XPathCompiler {
     case .variable: return Part(operation: ConstantOperation(.string("")))
     case .call(let function, let arguments): return call(function, arguments, scope)
     }
+  }
+
+  /// A literal that is compared with identities, where it may name one: by the prefixes of the expression.
+  private func named(_ part: XPath, _ compiled: Part, for nodes: [SchemaNode]?) -> any XPathOperation {
+    guard case .literal(let text) = part, text.utf8.contains(UInt8(ascii: ":")),
+      let qualified = expression?.qualified(text),
+      let nodes, nodes.contains(where: { $0.type.map(Self.holdsIdentity) ?? false })
+    else { return compiled.operation }
+    return ConstantOperation(.string(qualified))
+  }
+
+  private static func holdsIdentity(_ type: SchemaType) -> Bool {
+    let type = type.valueType
+    return type.base == .identityref || type.members.contains(where: holdsIdentity)
   }
 
   private mutating func logic(_ isAnd: Bool, _ left: XPath, _ right: XPath, _ scope: Scope) -> Part {
@@ -140,7 +158,10 @@ struct XPathCompiler {
     var identity: Identity?
     if arguments.count > 1, case .literal(let text) = arguments[1] {
       if function == .reMatch { pattern = library.pattern(text) }
-      if function == .derivedFrom || function == .derivedFromOrSelf { identity = library.identity(named: text) }
+      if function == .derivedFrom || function == .derivedFromOrSelf {
+        let qualified = expression?.qualified(text).flatMap { library.identity(named: $0) }
+        identity = qualified ?? library.identity(named: text)
+      }
     }
     let operation = FunctionOperation(
       function, parts.map(\.operation), library: library, pattern: pattern, identity: identity)
@@ -244,7 +265,7 @@ struct XPathCompiler {
         let part = compile(other, in: scope)
         dependencies = saved
         guard part.operation.isContextFree else { continue }
-        values[key] = part.operation
+        values[key] = named(other, part, for: [key])
         break
       }
     }
