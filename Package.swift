@@ -36,7 +36,7 @@ let package = Package(
     .target(name: "KMESimulator", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
 
     // The agent's core
-    .target(name: "Datastore", dependencies: ["CLibXML2", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
+    .target(name: "Datastore", dependencies: ["CLibXML2", "CLinux", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
     .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .target(name: "NETCONF", dependencies: ["CLinux", "CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),

@@ -1,8 +1,11 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 import CLibXML2
+import CLinux
 import Datastore
+import Dispatch
 import Glibc
+import Synchronization
 import YANG
 
 /// A configuration with many list entries, eight nodes each: read, validated, changed, written, given back.
@@ -118,6 +121,44 @@ struct Documents {
     report.add("memory", bytesPerNode, "bytes a node", atMost: 120)
     try measureJSON(tree, text, &report)
     try measureChange(tree, validator, &report)
+    held = nil
+    try measureReturn(text, &report)
+  }
+
+  /// What stays with the process when a large configuration was committed and deleted again.
+  private func measureReturn(_ text: [UInt8], _ report: inout Report) throws {
+    malloc_trim(0)
+    let before = residentBytes()
+    let store = Datastore(schema: schema)
+    let session = SessionIdentity(id: 1, user: "bench")
+    let outcome = Mutex<DatastoreFailure?>(nil)
+    let done = DispatchSemaphore(value: 0)
+    func commit(_ change: @escaping @Sendable (InteriorNode) throws -> InteriorNode) throws {
+      let finish: @Sendable (DatastoreFailure?) -> Void = { failure in
+        outcome.withLock { $0 = failure }
+        done.signal()
+      }
+      store.editCandidate(as: session, change) {
+        if case .failure(let failure) = $0 { finish(failure) } else { finish(nil) }
+      }
+      done.wait()
+      if let failure = outcome.withLock({ $0 }) { throw failure }
+      store.commit(as: session) { if case .failure(let failure) = $0 { finish(failure) } else { finish(nil) } }
+      done.wait()
+      if let failure = outcome.withLock({ $0 }) { throw failure }
+    }
+    let documents = self
+    try commit { _ in try documents.parseXML(text) }
+    let full = residentBytes()
+    try commit { _ in InteriorNode(schema: documents.schema.root) }
+    var after = residentBytes()
+    for _ in 0..<50 where after > before + (full - before) / 4 {
+      usleep(100_000)
+      after = residentBytes()
+    }
+    report.add("resident with all entries committed", Double(full - before) / 1e6, "MB")
+    report.add("of that, kept when all are deleted", Double(max(0, after - before)) / 1e6, "MB", atMost: 16)
+    withExtendedLifetime((store, text)) {}
   }
 
   private func buildDOM(_ text: [UInt8]) -> Double {

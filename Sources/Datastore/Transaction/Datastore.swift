@@ -29,6 +29,12 @@ public final class Datastore: Sendable {
     var validated: (running: InteriorNode, candidate: InteriorNode)?
     var listeners: [@Sendable (CommitEvent) -> Void] = []
     var isStopped = false
+
+    /// Nothing is to hold the trees that are given up.
+    mutating func resetCandidate() {
+      candidate = running
+      validated = nil
+    }
   }
 
   public let schema: Schema
@@ -47,6 +53,7 @@ public final class Datastore: Sendable {
   /// Every call of a backend's `prepare` and `apply`, and of listeners, in order.
   let backendQueue = DispatchQueue(label: "datastore.backends")
   let clock: @Sendable () -> Event.Time
+  private let memory = MemoryReturn()
 
   /// A datastore without a commit log: what it holds is lost with the process. For tests and tools.
   public init(
@@ -150,8 +157,10 @@ public final class Datastore: Sendable {
     enqueue(completion) { [self] in
       try state.withLock { state throws(DatastoreError) in
         try state.locks.unlock(store, for: session)
-        if store == .candidate { state.candidate = state.running }
+        if store == .candidate { state.resetCandidate() }
       }
+    } afterwards: { [self] in
+      memory.schedule()
     }
   }
 
@@ -160,8 +169,9 @@ public final class Datastore: Sendable {
   public func sessionEnded(_ session: SessionIdentity) {
     queue.async { [self] in
       state.withLock { state in
-        if state.locks.release(session: session.id).contains(.candidate) { state.candidate = state.running }
+        if state.locks.release(session: session.id).contains(.candidate) { state.resetCandidate() }
       }
+      memory.schedule()
     }
   }
 
@@ -189,8 +199,10 @@ public final class Datastore: Sendable {
     enqueue(completion) { [self] in
       try state.withLock { state throws(DatastoreError) in
         try state.locks.requireAccess(to: .candidate, by: session)
-        state.candidate = state.running
+        state.resetCandidate()
       }
+    } afterwards: { [self] in
+      memory.schedule()
     }
   }
 
@@ -224,6 +236,7 @@ public final class Datastore: Sendable {
       try commitCandidate(session, comment, label)
     } afterwards: { [self] in
       maintainLog()
+      memory.schedule()
     }
   }
 

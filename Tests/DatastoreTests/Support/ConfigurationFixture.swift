@@ -29,7 +29,8 @@ struct ConfigurationFixture {
     door.parser = parser
     let declarations = schema.modules.filter(\.isImplemented).map { "xmlns:\($0.prefix)='\($0.namespace)'" }
     let first = schema.modules.first { $0.isImplemented }?.namespace ?? ""
-    let start = "<config xmlns='\(first)' xmlns:nc='urn:ietf:params:xml:ns:netconf:base:1.0' "
+    let start =
+      "<config xmlns='\(first)' xmlns:nc='urn:ietf:params:xml:ns:netconf:base:1.0' xmlns:yang='urn:ietf:params:xml:ns:yang:1' "
     try tokenizer.feed(Array("\(start)\(declarations.joined(separator: " "))>\(content)</config>".utf8)[...])
     try tokenizer.finish()
     return parser

@@ -251,6 +251,8 @@ final class RecordingBackend: Backend {
       store.stop()
       #expect(backend.heard.count == 5)
       #expect(await Self.refusal { try await store.discardChanges(as: Self.alice) } == ["operation-failed - -"])
+      // Until the refused call is over it holds the datastore, and so the directory's lock.
+      store.stop()
       #expect(try store.history(limit: 100).count == start * 2)
       #expect(try store.diff(of: UInt64(start * 2)).changes.map { "\($0.path)" } == ["/a:user[a:name='u\(start)-2']"])
     }
