@@ -212,10 +212,10 @@ class Port:
     def execute(self, *command, check=True):
         return run("ip", "netns", "exec", self.namespace, *command, check=check)
 
-    def start(self):
+    def start(self, *launcher):
         self.log = open(self.directory / "log", "a+b")
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, str(self.program), "--parent", self.link, "--port", self.port,
+            ["ip", "netns", "exec", self.namespace, *launcher, str(self.program), "--parent", self.link, "--port", self.port,
              "--sci", f"{self.sci:016x}", "--directory", str(self.directory)],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         self.control = Control(self.directory / "control")

@@ -373,6 +373,44 @@ def test_it_has_no_more_rights_than_it_needs(bed):
     assert (bed.a.directory / "lock").stat().st_mode & 0o777 == 0o600
 
 
+def test_it_needs_no_root(wire, tmp_path):
+    """Another user with the two capabilities, in directories and with a program that it may enter."""
+    for parent in [tmp_path, *tmp_path.parents]:
+        if parent.stat().st_mode & 0o001 == 0 and parent != pathlib.Path("/"):
+            os.chmod(parent, parent.stat().st_mode | 0o011)
+    program = tmp_path / "secyd"
+    program.write_bytes(PROGRAM.read_bytes())
+    program.chmod(0o755)
+    capabilities = "+net_admin,+net_raw"
+    for end in (wire.a, wire.b):
+        os.chown(end.directory, 65534, 65534)
+        end.program = program
+        end.start(
+            "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps", capabilities,
+            "--ambient-caps", capabilities)
+        control.run("ip", "-n", end.namespace, "address", "add", f"{end.ip}/24", "dev", end.port)
+    wire.secure()
+    assert wire.ping() == 3
+    status = pathlib.Path(f"/proc/{wire.a.process.pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert fields["Uid"].split() == ["65534"] * 4
+    assert int(fields["CapEff"], 16) == 1 << 12 | 1 << 13
+
+
+def test_without_its_capabilities_it_says_so(wire):
+    result = wire.a.execute(
+        "setpriv", "--bounding-set", "-net_raw", PROGRAM, "--parent", "va", "--port", "ms-va", "--sci", "0" * 16,
+        "--directory", wire.a.directory, check=False)
+    assert result.returncode == 1 and result.stderr.startswith("secyd: "), result.stderr
+
+
+def test_asked_to_end_it_leaves_its_port(bed):
+    bed.secure()
+    bed.a.process.terminate()
+    assert bed.a.process.wait(5) == 0
+    assert bed.a.port in bed.a.execute("ip", "link").stdout and not bed.a.carrier()
+
+
 def test_other_users_are_not_heard(bed):
     os.chmod(bed.a.directory / "control", 0o666)
     code = (

@@ -155,6 +155,41 @@ struct ControlTests {
     #expect(entity.counts.receive.isEmpty && entity.settings == SecYSettings())
   }
 
+  @Test("a message that is changed is carried out or refused, and never stops it", arguments: 0..<50)
+  func mutation(_ seed: Int) throws {
+    var generator = Sequence(state: UInt64(seed))
+    let request = MessageBuffer()
+    withKey { key in
+      Exchange.request(.perform, number: 9, to: request)
+      request.append(UInt16(6))
+      for command in [
+        ControlCommand.configure(settings), .addReceiveChannel(peer),
+        .addReceiveAssociation(peer, 1, key, lowestPN: 1), .addTransmitAssociation(0, key, nextPN: 1),
+        .enableTransmit(0, name), .setPort(.protected),
+      ] { command.write(to: request) }
+    }
+    let whole = Array(request.bytes)
+    let answer = MessageBuffer()
+    for _ in 0..<100 {
+      var changed = whole
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        changed[Int.random(in: 8..<changed.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+      }
+      let entity = SecurityEntity(sci: sci)
+      changed.withUnsafeBytes { _ = Exchange.answer($0, entity: entity, identity: identity, to: answer) }
+      switch Array(answer.bytes)[1] {
+      case AnswerKind.done.rawValue:
+        var reader = try Exchange.body(answer.bytes, number: 9)
+        _ = try Exchange.failures(&reader)
+      case AnswerKind.refused.rawValue:
+        #expect(throws: ControlError.self) { try Exchange.body(answer.bytes, number: 9) }
+        #expect(entity.counts == SecurityEntity(sci: sci).counts && entity.settings == SecYSettings())
+      case let other: Issue.record("answer \(other)")
+      }
+      #expect(try report(entity).counts == entity.counts)
+    }
+  }
+
   @Test("another version is refused")
   func version() throws {
     let entity = SecurityEntity(sci: sci)

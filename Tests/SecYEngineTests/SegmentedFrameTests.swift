@@ -109,7 +109,7 @@ struct SegmentedFrameTests {
       offload == FrameOffload(needsChecksum: true, kind: 1, segmentSize: 1_400, checksumStart: 34, checksumOffset: 16))
   }
 
-  @Test("what is not TCP as it says is refused, and no octets make it stop", arguments: 0..<100)
+  @Test("what is not TCP as it says is refused, and no octets make it stop", arguments: seeds(100))
   func damage(_ seed: Int) {
     var random = Seeded(UInt64(seed))
     let isIPv6 = seed % 2 == 0
