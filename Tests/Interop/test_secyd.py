@@ -232,6 +232,17 @@ def test_a_bulk_flow_arrives_whole(bed, port):
     assert counts["receive"][bed.a.sci]["not_valid"] == 0
 
 
+def test_a_flow_in_clear_from_another_host_arrives_whole(wire):
+    """The other host's segments come merged, longer than a place in the ring, and with checksums that it left open."""
+    wire.b.start()
+    wire.b.control.program(control.set_port(control.UNPROTECTED))
+    control.run("ip", "-n", wire.a.namespace, "address", "add", f"{wire.a.ip}/24", "dev", "va")
+    control.run("ip", "-n", wire.b.namespace, "address", "add", f"{wire.b.ip}/24", "dev", wire.b.port)
+    transfer(wire, 32 << 20)
+    counts = wire.b.control.report()["interface"]
+    assert 500 < counts["untagged"] < 32 << 20 >> 11, "most came merged"
+
+
 def test_rekey_under_a_flow_loses_nothing(bed):
     old = bed.secure()
     answered = []
@@ -311,6 +322,24 @@ def test_a_key_is_not_taken_twice(bed):
     failures = bed.a.control.perform(
         control.remove_transmit_association(0, name), control.add_transmit_association(1, octets))
     assert [(place, code) for place, code, _ in failures] == [(1, 2)]
+
+
+def test_packet_numbers_end_and_nothing_more_is_sent(bed):
+    name = b"\x01" * 16
+    octets = control.key_octets(name, bytes(range(16)))
+    last = 2**32 - 1
+    for end, other in ((bed.a, bed.b), (bed.b, bed.a)):
+        end.control.program(
+            control.add_receive_channel(other.sci), control.add_receive_association(other.sci, 0, octets),
+            control.add_transmit_association(0, octets, last - 4), control.enable_transmit(0, name),
+            control.set_port(control.PROTECTED))
+    wire = bed.b.socket("vb")
+    assert bed.ping(10, 0.02) < 5
+    sent = [frame[16:20] for frame, origin in control.frames(wire) if frame[6:12] == bed.a.mac]
+    assert sent == [(last - 4 + n).to_bytes(4, "big") for n in range(5)]
+    report = bed.a.control.report()
+    assert report["transmit"]["associations"][0]["next_pn"] == last + 1
+    assert report["interface"]["out_blocked"] >= 5
 
 
 def test_remove_takes_the_port_away(bed):
