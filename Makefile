@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release demo demo-stop test test-long test-mka bench bench-secy format lint clean
+.PHONY: all build release demo demo-stop test test-long test-ipsec test-mka bench bench-secy format lint clean
 
 all: build
 
@@ -31,6 +31,13 @@ test:
 test-long:
 	@scripts/setup build test
 	@AGENTD_LONG=1 scripts/test
+
+# IPsec alone: its unit tests, and the whole agent against charons in network namespaces.
+test-ipsec:
+	@scripts/setup build test
+	swift build --build-tests
+	swift test --skip-build --filter IPsecTests
+	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_ipsec*.py
 
 # MKA alone: the engine's tests with its simulations, and against wpa_supplicant.
 test-mka:

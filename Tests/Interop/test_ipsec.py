@@ -4,6 +4,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import threading
 import time
 
 import ipseclab
@@ -19,8 +21,6 @@ from ncclient.operations.rpc import RPCError
 pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
 
 SERVED = any((YANG / "cisco").glob("Cisco-IOS-XR-um-if-ip-address-cfg*"))
-PSK = "a long preshared key of this test"
-PSK_XML = "<password>!" + "0123456789abcdef0123456789abcdef" + "</password>"
 PSK_HEX = "0123456789abcdef0123456789abcdef"
 PPK_HEX = "fedcba9876543210fedcba9876543210"
 
@@ -95,9 +95,12 @@ def addresses(local):
 
 
 def commit(session, body, operation="merge"):
-    session.edit_config(target="candidate", config=f'<config xmlns="{BASE}">{body}</config>',
-                        default_operation=operation)
+    # Parts of one container come one after the other, as an operator's automation sends them.
     try:
+        for part in etree.fromstring(f"<parts>{body}</parts>"):
+            session.edit_config(
+                target="candidate", default_operation=operation,
+                config=f'<config xmlns="{BASE}">{etree.tostring(part, encoding="unicode")}</config>')
         session.commit()
     except RPCError:
         session.discard_changes()
@@ -381,3 +384,191 @@ def test_dynamic_ppk_with_the_kme_down_and_back(near, namespaces, tmp_path):
             failed = notification("ppk-fetch-failed", limit=60)
             assert "kme" in failed.findtext("{*}reason")
         assert not namespaces.ping(1)
+
+
+def test_dynamic_ppk_from_a_slow_kme_and_with_keys_that_get_lost(near, namespaces, tmp_path):
+    # The far end's KME answers late, and never hears of the first two keys.
+    faults = ("--fault", "delay,milliseconds=1500,call=key-by-id", "--fault", "synchronisation-loss,call=key,count=2")
+    with kmes(tmp_path, (namespaces.near, NEAR), *faults) as kme, far_agent(tmp_path, namespaces) as far:
+        with far.manager() as there, near.manager() as here, notifications(far) as told, notifications(near) as up:
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True,
+                                        before=sks_profile(NEAR, kme["B"])))
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, kme["A"])))
+            assert "kme" in told("ppk-fetch-failed", limit=60).findtext("{*}reason")
+            assert up("tunnel-up", limit=120).findtext("{*}quantum-resistance") == "dynamic-ppk"
+        is_up(namespaces, near)
+
+
+def test_a_dynamic_ppk_that_is_not_required_is_done_without_when_the_kme_is_down(near, namespaces, tmp_path):
+    with kmes(tmp_path, (namespaces.near, NEAR)) as kme:
+        ports = kme
+    with far_agent(tmp_path, namespaces) as far, far.manager() as there, near.manager() as here:
+        with notifications(near) as notification:
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(required=False), responder=True,
+                                        before=sks_profile(NEAR, ports["B"])))
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(required=False),
+                                       before=sks_profile(NEAR, ports["A"])))
+            notification("ppk-fetch-failed", limit=60)
+            notification("ppk-fallback", limit=30)
+        is_up(namespaces, near)
+
+
+def test_names_and_domains_as_identities(near, namespaces, tmp_path):
+    text = swanctl(FAR, NEAR, local_id="host7.site.example.com", remote_id="near.example.org")
+    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session:
+        domain = ("<fqdn-domain><fqdn-domains><fqdn-domain-name>{}</fqdn-domain-name></fqdn-domains></fqdn-domain>")
+        local = "<identity><local><fqdn>near.example.org</fqdn></local></identity>"
+        # A domain does not stand for another that ends alike.
+        commit(session, configuration(NEAR, FAR, match=domain.format("te.example.com"), local_identity=local))
+        time.sleep(4)
+        assert "ESTABLISHED" not in far.sas()
+        commit(session, f'<ikev2 xmlns="{IKEV2}"><profile><ikev2-profile-names><ikev2-profile-name>'
+                        f'<ikev2-profile-name>p1</ikev2-profile-name><match xmlns:nc="{BASE}" nc:operation="replace">'
+                        f'<identity><remote>{domain.format("SITE.example.com")}</remote></identity></match>'
+                        "</ikev2-profile-name></ikev2-profile-names></profile></ikev2>")
+        is_up(namespaces, near, far)
+        assert "host7.site.example.com" in near.program.text()
+
+
+def test_responder_only_waits_to_be_asked(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+        commit(session, configuration(NEAR, FAR, responder=True))
+        eventually(lambda: "charon is ready" in near.program.text())
+        time.sleep(3)
+        assert far.sas().strip() == "list-sas reply {}" or "list-sa event" not in far.sas()
+        far.swanctl("--initiate", "--child", "c")
+        is_up(namespaces, near, far)
+
+
+def test_new_keys_of_both_sas_under_traffic_lose_nothing(near, namespaces, tmp_path):
+    text = swanctl(FAR, NEAR, ppk=plain_ppk(), extra="ppk_id = ppk1\n  ppk_required = yes")
+    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session, notifications(near) as notification:
+        commit(session, configuration(NEAR, FAR, ppk=manual_ppk()))
+        is_up(namespaces, near, far)
+        result = {}
+
+        def traffic():
+            result["all"] = ipseclab.within(namespaces.near, lambda: ipseclab.echo(INNER[FAR], 250, 0.02))
+
+        thread = threading.Thread(target=traffic)
+        thread.start()
+        for words in (("--child", "c"), ("--ike", "far"), ("--child", "c")):
+            far.swanctl("--rekey", *words)
+            time.sleep(1)
+        thread.join()
+        assert result["all"], "an echo request was lost"
+        scopes = {notification("tunnel-rekeyed").findtext("{*}scope") for _ in range(3)}
+        assert scopes == {"ike-sa", "child-sa"}
+        assert "ppk=yes" in far.sas()
+
+
+def test_a_far_end_that_vanishes_is_noticed_and_found_again(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+        with notifications(near) as notification:
+            commit(session, configuration(NEAR, FAR))
+            notification("tunnel-up")
+            namespaces.cut()
+            # 10 s of silence, then three requests 2 s apart.
+            notification("tunnel-down", limit=60)
+            namespaces.mend()
+            notification("tunnel-up", limit=120)
+        is_up(namespaces, near, far, limit=60)
+
+
+def test_agent_and_charon_killed_at_once(near, namespaces, tmp_path):
+    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far:
+        with near.manager() as session:
+            commit(session, configuration(NEAR, FAR))
+        is_up(namespaces, near, far)
+        os.kill(near.charon, signal.SIGKILL)
+        near.stop(signal.SIGKILL)
+        near.start()
+        is_up(namespaces, near, far)
+
+
+def test_a_tunnel_follows_the_address_of_its_source_interface(near, namespaces, tmp_path):
+    other = "192.0.2.11"
+    both = swanctl(FAR, NEAR).replace("remote_addrs = " + NEAR, f"remote_addrs = {NEAR},{other}").replace(
+        f"id = {NEAR}\n", "id = near.example.org\n")
+    mapping = ('<interfaces-mapping xmlns="urn:agentd:yang:agentd-interfaces"><interface-mapping>'
+               f"<xr-name>GigabitEthernet0/1/0/2</xr-name><linux-name>{namespaces.links[namespaces.near]}</linux-name>"
+               "</interface-mapping></interfaces-mapping>")
+    local = "<identity><local><fqdn>near.example.org</fqdn></local></identity>"
+    with far_charon(tmp_path, namespaces, both) as far, near.manager() as session:
+        commit(session, configuration(NEAR, FAR, before=mapping, local_identity=local,
+                                      source="<interface-name>GigabitEthernet0/1/0/2</interface-name>"))
+        is_up(namespaces, near, far)
+        link = namespaces.links[namespaces.near]
+        ip("-n", namespaces.near, "address", "flush", "dev", link)
+        ip("-n", namespaces.near, "address", "add", f"{other}/24", "dev", link)
+        eventually(lambda: f"remote-host={other}" in far.sas() and "INSTALLED" in far.sas(), 60)
+        is_up(namespaces, near, far)
+
+
+def test_the_userspace_data_plane_carries_one_tunnel_and_says_so(near):
+    with near.manager() as session:
+        if "xfrm" in near.program.text():
+            pytest.skip("this kernel has XFRM interfaces")
+        two = configuration(NEAR, FAR) + configuration(NEAR, "192.0.2.3", number=2).replace(
+            f"<address>{INNER[NEAR]}</address>", "<address>172.16.1.1</address>")
+        with pytest.raises(RPCError) as caught:
+            commit(session, two)
+        assert "one route-based tunnel" in str(caught.value)
+
+
+def openssl(directory, *words):
+    subprocess.run(["/usr/bin/openssl", *map(str, words)], cwd=directory, check=True, capture_output=True)
+
+
+def certificates(directory):
+    """A root, an intermediate below it, a certificate of near from the intermediate, and one of far from the root."""
+    directory.mkdir()
+    openssl(directory, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "root.key", "-out", "root.pem",
+            "-days", "2", "-subj", "/CN=root", "-addext", "basicConstraints=critical,CA:TRUE")
+
+    def issue(name, authority, extension):
+        openssl(directory, "req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                "-subj", f"/CN={name}")
+        (directory / f"{name}.ext").write_text(extension)
+        openssl(directory, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey",
+                f"{authority}.key", "-CAcreateserial", "-days", "2", "-out", f"{name}.pem", "-extfile", f"{name}.ext")
+
+    issue("middle", "root", "basicConstraints=critical,CA:TRUE\n")
+    issue("near", "middle", "subjectAltName=DNS:near.example.org\n")
+    issue("far", "root", "subjectAltName=DNS:far.example.org\n")
+    return {file.name: file.read_text() for file in directory.iterdir()}
+
+
+def test_certificates_of_a_trustpoint(near, namespaces, tmp_path):
+    files = certificates(tmp_path / "pki")
+    text = swanctl(FAR, NEAR, auth="pubkey", remote_auth="pubkey", local_id="far.example.org",
+                   remote_id="near.example.org", local_extra="certs = far.pem").split("secrets {")[0]
+    plain = tmp_path / "plain"
+    for folder, names in (("x509", ["far.pem"]), ("x509ca", ["root.pem"]), ("private", ["far.key"])):
+        (plain / folder).mkdir(parents=True)
+        for name in names:
+            (plain / folder / name).write_text(files[name])
+    crypto = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-crypto-cfg"
+    trustpoint = (f'<crypto xmlns="{crypto}"><ca><trustpoint><trustpoints><trustpoint><trustpoint-name>tp'
+                  '</trustpoint-name>{}</trustpoint></trustpoints></trustpoint></ca></crypto>')
+    mine = (f'<ca-certificates xmlns="urn:agentd:yang:agentd-crypto">{files["root.pem"]}</ca-certificates>'
+            f'<certificate xmlns="urn:agentd:yang:agentd-crypto">{files["near.pem"]}{files["middle.pem"]}</certificate>'
+            f'<private-key xmlns="urn:agentd:yang:agentd-crypto">{files["near.key"]}</private-key>')
+    arguments = dict(
+        psk="", trustpoint="tp", local_identity="<identity><local><fqdn>near.example.org</fqdn></local></identity>",
+        match="<fqdn><fqdns><fqdn-name>far.example.org</fqdn-name></fqdns></fqdn>",
+        authentication="<authentication><local><rsa-signature/></local><remote><rsa-signature/></remote>"
+                       "</authentication>")
+    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session:
+        with pytest.raises(RPCError) as caught:
+            commit(session, configuration(NEAR, FAR, before=trustpoint.format(""), **arguments))
+        assert "certificate" in etree.tostring(caught.value.xml, encoding="unicode")
+        commit(session, configuration(NEAR, FAR, before=trustpoint.format(mine), **arguments))
+        is_up(namespaces, near, far)
+        assert "far.example.org" in near.program.text()
+        # The private key is nowhere but sealed: not beside charon either.
+        line = files["near.key"].splitlines()[3]
+        for folder in (near.data, near.charon_directory):
+            for file in folder.rglob("*"):
+                if file.is_file() and not file.is_socket():
+                    assert line.encode() not in file.read_bytes(), file

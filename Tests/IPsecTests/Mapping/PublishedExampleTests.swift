@@ -64,7 +64,9 @@ import Testing
     #expect(connection.initiates == initiator)
     #expect(connection.ppk == .manual(id: "123", isRequired: true))
     #expect(connection.message().child.list("esp_proposals") == ["aes192-sha256"])
-    #expect(connection.message().connection.section("remote")?["id"] == "10.10.10.0/24")
+    // Who begins expects the destination; who answers takes the whole range.
+    let expected = initiator ? "10.10.10.1" : "10.10.10.0/24"
+    #expect(connection.message().connection.section("remote")?["id"] == expected)
   }
 
   @Test func bothRoutersOfTheManualExampleHaveOnePPK() throws {

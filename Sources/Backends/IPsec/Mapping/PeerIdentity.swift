@@ -40,6 +40,15 @@ public enum PeerIdentity: Sendable, Hashable {
     }
   }
 
+  /// Whether it means one name or address alone.
+  var isExact: Bool {
+    switch self {
+    case .address(let range): range.prefixLength == 32
+    case .fqdn: true
+    case .domain, .any: false
+    }
+  }
+
   /// How charon writes it, as an identity to expect or the owner of a key.
   public var pattern: String {
     switch self {

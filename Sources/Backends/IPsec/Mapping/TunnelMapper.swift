@@ -215,13 +215,7 @@ struct TunnelMapper {
   private mutating func localSection(_ ends: Ends, _ authentication: IKEv2Profile.Authentication) -> VICIMessage? {
     var section = VICIMessage()
     section.add("auth", authentication == .preShared ? "psk" : "pubkey")
-    let identity =
-      switch ends.ike.localIdentity {
-      case .address(let address): address.description
-      case .fqdn(let name): "fqdn:\(name)"
-      case nil: ends.source.description
-      }
-    section.add("id", identity)
+    section.add("id", localIdentity(ends))
     guard authentication == .rsaSignature else { return section }
     for trustpoint in trustpoints(ends) {
       guard let certificate = trustpoint.certificate, let key = trustpoint.key, let id = trustpoint.keyIdentifier else {
@@ -236,6 +230,14 @@ struct TunnelMapper {
       at: ModelPath.profile(ends.ike.name) + "/pki/trustpoints",
       "rsa-signature needs a trustpoint with a certificate and its private key")
     return nil
+  }
+
+  private func localIdentity(_ ends: Ends) -> String {
+    switch ends.ike.localIdentity {
+    case .address(let address): address.description
+    case .fqdn(let name): "fqdn:\(name)"
+    case nil: ends.source.description
+    }
   }
 
   private mutating func remoteSection(
@@ -285,6 +287,7 @@ struct TunnelMapper {
     var identity = match
     if let peer {
       if match == .any, let own = peer.identity { identity = own }
+      if ends.initiates { identity = narrowed(identity, peer, ends) }
       if identity == .any {
         corrections.append(
           Correction(
@@ -293,11 +296,43 @@ struct TunnelMapper {
               + "its preshared key is accepted from every peer of this device"))
       }
       add(keyring, peer, owner: identity)
+      if ends.initiates, !identity.isExact { addOwnKey(keyring, peer, ends) }
     }
     for other in within where other.name != peer?.name {
       if let own = other.identity { add(keyring, other, owner: own) }
     }
     return identity
+  }
+
+  /// Whom a tunnel that initiates expects. charon looks for its key before the far end has said who it is: then the
+  /// name must be known. It is the keyring peer's own, or, where the profile takes a range of addresses, the destination.
+  private func narrowed(_ identity: PeerIdentity, _ peer: Keyring.Peer, _ ends: Ends) -> PeerIdentity {
+    guard !identity.isExact else { return identity }
+    if let own = peer.identity, own.isExact, identity.covers(own) { return own }
+    let destination = PeerIdentity.address(IPv4Range(ends.destination, mask: IPv4Address(bits: .max)))
+    if case .address = identity, identity.covers(destination) { return destination }
+    return identity
+  }
+
+  /// The key that a tunnel signs with which initiates towards a name that it does not know: owned by its own identity,
+  /// for want of another, and so good for whoever meets it under that identity.
+  private mutating func addOwnKey(_ keyring: Keyring, _ peer: Keyring.Peer, _ ends: Ends) {
+    let key: Sealed? =
+      switch peer.preSharedKey {
+      case .both(let key), .separate(let key, _): key
+      case nil: nil
+      }
+    guard let key else { return }
+    let own = localIdentity(ends)
+    secrets.append(
+      DesiredSecret(
+        kind: .ike, label: "\(keyring.name)/\(peer.name)/own", group: "own \(own)", owners: [own], content: .sealed(key)
+      ))
+    corrections.append(
+      Correction(
+        severity: .warning, path: ModelPath.peer(keyring.name, peer.name),
+        reason: "the tunnel '\(tunnel.name)' begins without knowing the far end's name: its preshared key is accepted "
+          + "from every peer that reaches this device as \(own); give the peer its fqdn as identity"))
   }
 
   private mutating func add(_ keyring: Keyring, _ peer: Keyring.Peer, owner: PeerIdentity) {

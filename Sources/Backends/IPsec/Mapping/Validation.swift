@@ -207,6 +207,9 @@ struct Validation {
     where index.transformSets[name] == nil {
       add(.reference, "\(path)/transform-set/transform\(position + 1)", "there is no transform set '\(name)'")
     }
+    if profile.addsReverseRoute {
+      add(.warning, path + "/reverse-route", "a tunnel is for all traffic: there are no routes to learn")
+    }
     if let name = profile.ikev2Profile, index.profiles[name] == nil {
       add(.reference, "\(path)/ikev2-profile", "there is no IKEv2 profile '\(name)'")
     }

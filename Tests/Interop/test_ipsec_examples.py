@@ -1,0 +1,188 @@
+# Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""The vendor's published examples on two agents: router by router, leaf by leaf, with the corrections that they need.
+
+Corrections, all of slips in the print (docs/ipsec-mapping.md lists them too):
+
+- both routers of the management example protect a tunnel to 5.22.16.x, which is neither router's address;
+- router 1 of it names a keyring `key_mgmt` that it does not have, router 2's keyring names router 2 itself;
+- its routers are in one network here, so that no router between them is needed;
+- the responder of the dynamic PPK example defines transform set ts1 and names ts3;
+- the keyring peer of both responders has the responder's own address, whose mask takes the initiator in.
+"""
+
+import contextlib
+
+import ipseclab
+import pytest
+from conftest import BUILD, Program, eventually
+from ipseclab import IKEV2, INTERFACE, IP_ADDRESS, IPSEC, TUNNEL, NamespaceAgent, Namespaces, ip, within
+from test_ipsec import commit, notifications, sks_profile
+
+pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
+
+MAPPING = "urn:agentd:yang:agentd-interfaces"
+
+
+@contextlib.contextmanager
+def routers(tmp_path):
+    """Two agents on one link, whose addresses are theirs to configure; the interface of the guide is the link."""
+    namespaces = Namespaces()
+    agents = []
+    try:
+        for name in (namespaces.near, namespaces.far):
+            ip("-n", name, "address", "flush", "dev", namespaces.links[name])
+            agents.append(NamespaceAgent(tmp_path / name, name).start())
+        yield namespaces, *agents
+    finally:
+        for agent in agents:
+            agent.end()
+        namespaces.remove()
+
+
+def interface(namespaces, name, xr_name, address, mask):
+    return (f'<interfaces-mapping xmlns="{MAPPING}"><interface-mapping><xr-name>{xr_name}</xr-name>'
+            f"<linux-name>{namespaces.links[name]}</linux-name></interface-mapping></interfaces-mapping>"
+            f'<interfaces xmlns="{INTERFACE}"><interface><interface-name>{xr_name}</interface-name><ipv4>'
+            f'<addresses xmlns="{IP_ADDRESS}"><address><address>{address}</address><netmask>{mask}</netmask></address>'
+            "</addresses></ipv4></interface></interfaces>")
+
+
+def tunnel(inner, mask, xr_name, destination, profile):
+    return (f'<interfaces xmlns="{INTERFACE}"><interface><interface-name>tunnel-ip1</interface-name><ipv4>'
+            f'<addresses xmlns="{IP_ADDRESS}"><address><address>{inner}</address><netmask>{mask}</netmask></address>'
+            f'</addresses></ipv4><tunnel xmlns="{TUNNEL}"><mode><ipsec><ipv4/></ipsec></mode>'
+            f"<source><interface-name>{xr_name}</interface-name></source>"
+            f"<destination><ipv4-address>{destination}</ipv4-address></destination>"
+            f"<protection><ipsec><profile>{profile}</profile></ipsec></protection></tunnel></interface></interfaces>")
+
+
+def keyring(name, peer, address, key, ppk=""):
+    return (f'<keyrings xmlns="{IKEV2}"><keyring><ikev2-keyring-name>{name}</ikev2-keyring-name><peers><peer>'
+            f"<peer-name>{peer}</peer-name><address>{address}</address><mask>255.255.255.0</mask>{ppk}"
+            f"<pre-shared-key><password>{key}</password></pre-shared-key></peer></peers></keyring></keyrings>")
+
+
+def ike_profile(name, address, body):
+    return (f'<ikev2 xmlns="{IKEV2}"><profile><ikev2-profile-names><ikev2-profile-name><ikev2-profile-name>{name}'
+            f"</ikev2-profile-name><match><identity><remote><addresses><address><remote-address>{address}"
+            f"</remote-address><mask>255.255.255.0</mask></address></addresses></remote></identity></match>{body}"
+            "</ikev2-profile-name></ikev2-profile-names></profile></ikev2>")
+
+
+def protection(transform_set, transforms, profile, body):
+    return (f'<ipsec xmlns="{IPSEC}"><transform-sets><transform-set><transform-set-name>{transform_set}'
+            f"</transform-set-name><transform>{transforms}</transform><mode><tunnel/></mode></transform-set>"
+            f"</transform-sets><profiles><profile><profile-name>{profile}</profile-name><set>{body}<transform-set>"
+            f"<transform1>{transform_set}</transform1></transform-set></set></profile></profiles></ipsec>")
+
+
+def up(namespaces, address, *agents):
+    def check():
+        assert within(namespaces.near, lambda: ipseclab.echo(address, 1)), "".join(
+            agent.program.text()[-2500:] for agent in agents)
+        return True
+
+    eventually(check, 60)
+
+
+def ppk_router(namespaces, name, number, port, here, there, inner, ppk, transforms, responder):
+    """One router of the PPK guide: example 1 is the manual one, example 3 the dynamic one."""
+    return (
+        interface(namespaces, name, port, here, "255.255.255.0")
+        + tunnel(inner, "255.255.255.224", port, there, f"test{number}")
+        + keyring(f"k{number}", "init", "10.10.10.1", "0822455D0A16", ppk)
+        + ike_profile(f"p{number}", there, f"<keyring>k{number}</keyring><keyring-ppk>k{number}</keyring-ppk>")
+        + protection("ts3" if number == 3 else "ts1", transforms, f"test{number}",
+                     f"<ikev2-profile>p{number}</ikev2-profile>" + ("<responder-only/>" if responder else "")))
+
+
+def test_manual_ppk_guide(tmp_path):
+    with routers(tmp_path) as (namespaces, initiator, responder):
+        transforms = "<esp-hmac-sha-256/><esp-192-aes/>"
+        with responder.manager("iosxr") as session:
+            ppk = "<ppk><manual><id>123</id><key><password>104D000A061843595F</password></key><required/></manual></ppk>"
+            commit(session, ppk_router(namespaces, namespaces.far, 1, "GigabitEthernet0/1/0/0", "10.10.10.1",
+                                       "10.10.10.3", "209.165.200.226", ppk, transforms, True))
+        with initiator.manager("iosxr") as session, notifications(initiator) as notification:
+            ppk = "<ppk><manual><id>123</id><key><password>060506324F41584B56</password></key><required/></manual></ppk>"
+            commit(session, ppk_router(namespaces, namespaces.near, 1, "GigabitEthernet0/1/0/0", "10.10.10.3",
+                                       "10.10.10.1", "209.165.200.225", ppk, transforms, False))
+            assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "manual-ppk"
+        up(namespaces, "209.165.200.226", initiator, responder)
+
+
+def test_dynamic_ppk_guide(tmp_path):
+    with routers(tmp_path) as (namespaces, initiator, responder):
+        # The key management entities of the guide are at 192.0.2.34, beside each router.
+        for name in (namespaces.near, namespaces.far):
+            ip("-n", name, "address", "add", "192.0.2.34/32", "dev", "lo")
+        transforms = "<esp-hmac-sha-384/><esp-256-aes/>"
+        ppk = "<ppk><dynamic><sks-profile>Qkd</sks-profile><required/></dynamic></ppk>"
+        shared = tmp_path / "quantum-link"
+        listen = ("--network-listen", str(shared))
+        with kme_of(tmp_path / "a", namespaces.near, "Alice", "Bob", *listen) as alice, kme_of(
+            tmp_path / "b", namespaces.far, "Bob", "Alice", "--network-join", str(shared)
+        ) as bob:
+            with responder.manager("iosxr") as session:
+                commit(session, sks_profile("192.0.2.34", bob, "Qkd") + ppk_router(
+                    namespaces, namespaces.far, 3, "GigabitEthernet0/1/0/2", "10.10.10.1", "10.10.10.3",
+                    "209.165.200.226", ppk, transforms, True))
+            with initiator.manager("iosxr") as session, notifications(initiator) as notification:
+                commit(session, sks_profile("192.0.2.34", alice, "Qkd") + ppk_router(
+                    namespaces, namespaces.near, 3, "GigabitEthernet0/1/0/2", "10.10.10.3", "10.10.10.1",
+                    "209.165.200.225", ppk, transforms, False))
+                assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "dynamic-ppk"
+            up(namespaces, "209.165.200.226", initiator, responder)
+
+
+def management_router(namespaces, name, number, here, there, inner, body=""):
+    """One router of the guide on IPsec for management traffic."""
+    tag = f"mgmt_P{number}"
+    port = "MgmtEth0/RP0/CPU0/0"
+    algorithms = (
+        f'<ikev2 xmlns="{IKEV2}"><proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>'
+        f"ikev2_proposal_{tag}</ikev2-proposal-name><prfs><prf>sha-256</prf></prfs><dh-groups><dh-group>20</dh-group>"
+        "</dh-groups><integrities><integrity>sha-256</integrity></integrities><encryptions><encryption>aes-cbc-256"
+        "</encryption></encryptions></ikev2-proposal-name></ikev2-proposal-names></proposal><policy>"
+        f"<ikev2-policy-names><ikev2-policy-name><ikev2-policy-name>ikev2_policy_{tag}</ikev2-policy-name><match>"
+        f"<address><locals><local><address>{here}</address></local></locals></address></match><proposal>"
+        f"<ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>ikev2_proposal_{tag}</ikev2-proposal-name>"
+        "</ikev2-proposal-name></ikev2-proposal-names></proposal></ikev2-policy-name></ikev2-policy-names></policy>"
+        "</ikev2>")
+    return (
+        interface(namespaces, name, port, here, "255.255.255.0") + algorithms
+        + keyring(f"key_{tag}", "Acadia", there, "!cisco123")
+        + ike_profile(f"ikev2_prof_{tag}", there,
+                      "<authentication><local><pre-shared/></local></authentication>"
+                      f"<keyring>key_{tag}</keyring><lifetime>600</lifetime>")
+        + protection(f"ts_{tag}", "<esp-256-aes/><esp-hmac-sha-256/>", f"ipsec_prof_{tag}",
+                     f"<ikev2-profile>ikev2_prof_{tag}</ikev2-profile><pfs><group19/></pfs><security-association>"
+                     f"<lifetime><seconds>600</seconds></lifetime></security-association>{body}")
+        + tunnel(inner, "255.255.255.0", port, there, f"ipsec_prof_{tag}"))
+
+
+def test_management_traffic_guide(tmp_path):
+    with routers(tmp_path) as (namespaces, first, second):
+        with second.manager("iosxr") as session:
+            commit(session, management_router(namespaces, namespaces.far, 2, "198.51.100.21", "198.51.100.5",
+                                              "192.0.2.2", "<responder-only/>"))
+        with first.manager("iosxr") as session:
+            commit(session, management_router(namespaces, namespaces.near, 1, "198.51.100.5", "198.51.100.21",
+                                              "192.0.2.1"))
+        up(namespaces, "192.0.2.2", first, second)
+
+
+@contextlib.contextmanager
+def kme_of(directory, namespace, system, other, *options):
+    """One key management entity in a namespace; its port at 192.0.2.34."""
+    directory.mkdir()
+    key = directory / "key.hex"
+    key.write_text(b"kmesim-lab".hex())
+    program = Program(
+        ["/usr/sbin/ip", "netns", "exec", namespace, BUILD / "kmesim", "serve", "--listen", "192.0.2.34:10001",
+         "--psk-id", "lab", "--psk-key-file", key, "--local-id", system, "--remote-id", other, *options],
+        directory / "kmesim.log")
+    try:
+        yield program.line()["port"]
+    finally:
+        program.stop()
