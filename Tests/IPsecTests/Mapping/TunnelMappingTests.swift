@@ -144,7 +144,29 @@ import Testing
     foreign.identity = .fqdn("a.example.org")
     foreign.preSharedKey = .both(try fixture.seal("foreignforeignforeign"))
     fixture.configuration.keyrings[0].peers += [own, foreign]
-    #expect(fixture.mapping.desired.secrets.flatMap(\.owners) == ["fqdn:*.example.com", "fqdn:special.example.com"])
+    // Who begins does not know the name: the key that it signs with is owned by its own identity, and a warning says so.
+    let beginning = fixture.mapping
+    #expect(
+      beginning.desired.secrets.flatMap(\.owners) == ["fqdn:*.example.com", "10.10.10.3", "fqdn:special.example.com"])
+    #expect(beginning.corrections.contains { $0.severity == .warning && $0.reason.contains("without knowing") })
+    fixture.configuration.ipsecProfiles[0].isResponderOnly = true
+    let answering = fixture.mapping
+    #expect(answering.desired.secrets.flatMap(\.owners) == ["fqdn:*.example.com", "fqdn:special.example.com"])
+    #expect(!answering.corrections.contains { $0.reason.contains("without knowing") })
+  }
+
+  @Test func whoBeginsExpectsTheNameThatItsKeyringHas() throws {
+    var fixture = try Fixture()
+    try fixture.addTunnel()
+    fixture.configuration.profiles[0].matches = [.domain("example.com")]
+    fixture.configuration.keyrings[0].peers[0].identity = .fqdn("far.example.com")
+    let connection = try #require(fixture.mapping.desired.connections.first)
+    #expect(connection.message().connection.section("remote")?["id"] == "fqdn:far.example.com")
+    #expect(fixture.mapping.desired.secrets.flatMap(\.owners).first == "fqdn:far.example.com")
+    // A name outside of the domain is not narrower.
+    fixture.configuration.keyrings[0].peers[0].identity = .fqdn("far.example.org")
+    let wide = try #require(fixture.mapping.desired.connections.first)
+    #expect(wide.message().connection.section("remote")?["id"] == "fqdn:*.example.com")
   }
 
   @Test func aResponderFindsItsKeyByIdentity() throws {

@@ -296,7 +296,8 @@ struct TunnelMapper {
               + "its preshared key is accepted from every peer of this device"))
       }
       add(keyring, peer, owner: identity)
-      if ends.initiates, !identity.isExact { addOwnKey(keyring, peer, ends) }
+      // Of several identities, the first is the one that negotiations begin with.
+      if ends.initiates, connections.isEmpty, !identity.isExact { addOwnKey(keyring, peer, ends) }
     }
     for other in within where other.name != peer?.name {
       if let own = other.identity { add(keyring, other, owner: own) }
