@@ -10,7 +10,9 @@ import pytest
 from conftest import BASE, eventually
 from ipseclab import FAR, INTERFACE, NEAR, ip
 from lxml import etree
-from test_ipsec import commit, configuration, far_charon, is_up, manual_ppk, plain_ppk, swanctl
+from test_ipsec import (
+    commit, configuration, dynamic_ppk, far_agent, far_charon, is_up, kmes, manual_ppk, plain_ppk, sks_profile, swanctl,
+)
 from test_ipsec import namespaces, near  # noqa: F401 — fixtures
 
 pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
@@ -257,3 +259,31 @@ def test_a_charon_that_hangs_delays_no_other_session(near, namespaces, tmp_path)
             finally:
                 os.kill(process, signal.SIGCONT)
                 session.async_mode = False
+
+
+def test_dynamic_ppks_at_both_ends(near, namespaces, tmp_path):  # noqa: F811
+    with kmes(tmp_path, (namespaces.near, NEAR)) as kme, far_agent(tmp_path, namespaces) as far:
+        with far.manager() as there, near.manager() as here:
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True,
+                                        before=sks_profile(NEAR, kme["B"])))
+            eventually(lambda: texts(tunnel(there))["reason"] == "it waits for the far end")
+            assert texts(tunnel(there))["role"] == "responder-only"
+            commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, kme["A"])))
+            is_up(namespaces, near, limit=40)
+            for session, other in ((here, there), (there, here)):
+                eventually(lambda: len(sessions(session)[0].findall("{*}sa")) == 1)
+                sa = texts(sessions(session)[0].find("{*}sa"))
+                assert sa["quantum-resistance"] == "Enabled with dynamic PPK"
+                assert texts(pairs(session)[0])["quantum-resistant"] == "Yes"
+                assert texts(tunnel(session))["quantum-resistance"] == "dynamic-ppk"
+                summary = texts(node(session, "<summary/>").find("{*}summary"))
+                assert (summary["ppk-total-sess-cnt"], summary["ppk-dynamic-sess-cnt"]) == ("1", "1")
+                # What one end sends, the other gets.
+                mine, yours = pairs(session)[0], pairs(other)[0]
+                assert mine.findtext("{*}in-sa/{*}spi") == yours.findtext("{*}out-sa/{*}spi")
+            before = numbers(tunnel(here).find("{*}traffic"))["out-packets"]
+            there_before = numbers(tunnel(there).find("{*}traffic"))["in-packets"]
+            assert namespaces.ping(7)
+            time.sleep(0.6)
+            assert numbers(tunnel(here).find("{*}traffic"))["out-packets"] == before + 7
+            assert numbers(tunnel(there).find("{*}traffic"))["in-packets"] == there_before + 7
