@@ -172,6 +172,7 @@ def test_traffic_is_counted_over_rekeys(near, namespaces, tmp_path):  # noqa: F8
 def test_a_tunnel_that_is_down_says_why(near, namespaces, tmp_path):  # noqa: F811
     with near.manager() as session:
         assert texts(charon(session))["status"] == "stopped", "without tunnels there is none"
+        assert "last-error" not in texts(charon(session))
         commit(session, configuration(NEAR, FAR))
         # Nobody is there.
         eventually(lambda: texts(charon(session))["status"] == "running")

@@ -48,6 +48,13 @@ import Testing
     #expect(directory.entries.isEmpty, "events were missed while nobody listened")
   }
 
+  @Test func anSAThatIsBusyWithARekeyIsKept() {
+    var directory = directory()
+    directory.take(listing: [SAMaker.sa(1, state: "REKEYING")], now: at(0))
+    directory.take(listing: [], now: at(1))
+    #expect(directory.entries.count == 1)
+  }
+
   @Test func aNegotiationThatIsMissingIsOver() {
     var directory = directory()
     directory.take(listing: [SAMaker.sa(1, state: "CONNECTING")], now: at(0))

@@ -172,4 +172,29 @@ private final class NotedLinks: TunnelLinks {
       if let event { #expect(event.content.leaf("interface-name") == .string("tunnel-ip1")) }
     }
   }
+
+  @Test mutating func whatCharonTellsIsServed() async throws {
+    try fixture.addTunnel()
+    let directory = TestDirectory()
+    let charon = try FakeCharon(path: directory.path + "/vici", tunnels: 2) { _ in .default }
+    defer { charon.stop() }
+    let backend = backend(.shared(socket: charon.path))
+    #expect(Set(backend.refreshedPaths).isSubset(of: backend.operationalPaths))
+    for path in backend.operationalPaths { #expect(productSchema.node(at: path) != nil, "\(path)") }
+    func shown<T: TreeRepresentable>(_ path: String, _ type: T.Type) async throws -> [T] {
+      await backend.refresh(Set(backend.refreshedPaths))
+      let request = OperationalRequest(path: path, schema: try #require(productSchema.node(at: path)), keys: nil)
+      return try Array(backend.operational(request)).map { try T($0) }
+    }
+    let tunnels = IPsecOperationalView.Paths.tunnel
+    #expect(try await shown(tunnels, TunnelStateModel.self).isEmpty)
+    backend.apply(try fixture.changes())
+    #expect(
+      await eventually { (try? await shown(IPsecOperationalView.Paths.session, SessionModel.self).count) == 2 })
+    let tunnel = try #require(try await shown(tunnels, TunnelStateModel.self).first)
+    #expect(tunnel.name == "tunnel-ip1")
+    #expect(tunnel.status == .up)
+    #expect(tunnel.traffic.inOctets == 100)
+    await backend.leave()
+  }
 }

@@ -44,12 +44,15 @@ public final class IPsecOperationalView: Sendable {
     static let tunnel = "/agentd-ipsec-oper:ipsec-state/tunnel"
   }
 
-  /// How old an answer of charon may be that a read shows, while no event has changed anything.
-  static let longestAge = Duration.milliseconds(500)
-  /// How long a read waits for one answer of charon.
-  static let askLimit = Duration.seconds(2)
-  /// How long it waits for the connection, when charon is known to be there.
-  static let connectLimit = Duration.seconds(1)
+  /// How long things take at most.
+  struct Limits: Sendable {
+    /// How old an answer of charon may be that a read shows, while no event has changed anything.
+    var age = Duration.milliseconds(500)
+    /// How long a read waits for one answer of charon.
+    var answer = Duration.seconds(2)
+    /// How long it waits for the connection, when charon is known to be there.
+    var connection = Duration.seconds(1)
+  }
 
   /// What of charon a read needs.
   struct Needs: OptionSet, Sendable {
@@ -90,11 +93,19 @@ public final class IPsecOperationalView: Sendable {
   }
 
   private let state = Mutex(State())
+  private let limits: Limits
   private let link: @Sendable (String, ConfiguredFacts.Tunnel?) -> TunnelLink?
 
   /// - Parameter link: the Linux link of a tunnel interface, by its name and the number of its XFRM interface. Asked at
   ///   most once for each tunnel that a read shows.
-  public init(link: @escaping @Sendable (_ tunnel: String, _ interfaceID: UInt32?) -> TunnelLink? = { _, _ in nil }) {
+  public convenience init(
+    link: @escaping @Sendable (_ tunnel: String, _ interfaceID: UInt32?) -> TunnelLink? = { _, _ in nil }
+  ) {
+    self.init(limits: Limits(), link: link)
+  }
+
+  init(limits: Limits, link: @escaping @Sendable (_ tunnel: String, _ interfaceID: UInt32?) -> TunnelLink?) {
+    self.limits = limits
     self.link = { name, tunnel in link(name, tunnel?.interfaceID) }
   }
 
@@ -164,7 +175,7 @@ public final class IPsecOperationalView: Sendable {
     // A question that was under way may be older than an event, or ask for less: then there is another.
     for _ in 0..<3 {
       let flight: Task<Void, Never>? = state.withLock { state in
-        let stale = state.stale(of: needs, now: .now)
+        let stale = state.stale(of: needs, age: limits.age, now: .now)
         guard !stale.isEmpty else { return nil }
         if let flight = state.flight { return flight }
         let flight = Task { await ask(stale) }
@@ -188,13 +199,13 @@ public final class IPsecOperationalView: Sendable {
     let states = needs.contains(.sas) ? await keeper?.states : nil
     if let client {
       do throws(VICIError) {
-        if needs.contains(.sas) { sessions = try await Self.sessions(client) }
+        if needs.contains(.sas) { sessions = try await listing(client) }
         if needs.contains(.counters) {
-          counters = try await Self.counters(client)
+          counters = try await currentCounters(client)
         }
         if needs.contains(.statistics) {
-          statistics = try await Self.connected { () async throws(VICIError) in
-            CharonStatistics(try await client.call("stats", limit: Self.askLimit))
+          statistics = try await connected { () async throws(VICIError) in
+            CharonStatistics(try await client.call("stats", limit: limits.answer))
           }
         }
       } catch { failure = error }
@@ -216,20 +227,20 @@ public final class IPsecOperationalView: Sendable {
     }
   }
 
-  private static func sessions(_ client: VICIClient) async throws(VICIError) -> [IKESA] {
+  private func listing(_ client: VICIClient) async throws(VICIError) -> [IKESA] {
     // Those that are busy are skipped, since asking would wait for them.
     var noWaiting = VICIMessage()
     noWaiting.add("noblock", true)
     let parts = try await connected {
       () async throws(VICIError) in
-      try await client.list("list-sas", noWaiting, event: "list-sa", limit: askLimit)
+      try await client.list("list-sas", noWaiting, event: "list-sa", limit: limits.answer)
     }
     return parts.flatMap { IKESA.list($0) }
   }
 
   /// Waits for the connection, which is made when charon is known to be there.
-  private static func connected<T>(_ ask: () async throws(VICIError) -> T) async throws(VICIError) -> T {
-    let deadline = ContinuousClock.now.advanced(by: connectLimit)
+  private func connected<T>(_ ask: () async throws(VICIError) -> T) async throws(VICIError) -> T {
+    let deadline = ContinuousClock.now.advanced(by: limits.connection)
     while true {
       do throws(VICIError) { return try await ask() } catch {
         guard error.code == .disconnected, ContinuousClock.now < deadline else { throw error }
@@ -239,10 +250,10 @@ public final class IPsecOperationalView: Sendable {
   }
 
   /// Nil where charon lacks the plugin.
-  private static func counters(_ client: VICIClient) async throws(VICIError) -> CharonCounters? {
+  private func currentCounters(_ client: VICIClient) async throws(VICIError) -> CharonCounters? {
     do throws(VICIError) {
       return try await connected { () async throws(VICIError) in
-        CharonCounters(try await client.call("get-counters", limit: askLimit))
+        CharonCounters(try await client.call("get-counters", limit: limits.answer))
       }
     } catch {
       guard error.code == .unknown || error.code == .refused else { throw error }
@@ -278,12 +289,11 @@ extension IPsecOperationalView.State {
     snapshot = nil
   }
 
-  fileprivate func stale(of needs: IPsecOperationalView.Needs, now: ContinuousClock.Instant)
-    -> IPsecOperationalView.Needs
-  {
+  fileprivate func stale(
+    of needs: IPsecOperationalView.Needs, age: Duration, now: ContinuousClock.Instant
+  ) -> IPsecOperationalView.Needs {
     needs.members.reduce(into: []) { stale, need in
-      let limit = IPsecOperationalView.longestAge
-      if asked[need.rawValue].map({ $0.duration(to: now) > limit }) ?? true { stale.insert(need) }
+      if asked[need.rawValue].map({ $0.duration(to: now) > age }) ?? true { stale.insert(need) }
     }
   }
 

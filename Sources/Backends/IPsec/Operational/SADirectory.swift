@@ -103,7 +103,7 @@ struct SADirectory: Sendable {
       for child in sa.children { count(child, of: sa, now: now) }
     }
     for (id, entry) in entries where next[id] == nil {
-      guard !isUncertain, entry.sa.isEstablished, entry.misses < Self.mostMisses else { continue }
+      guard !isUncertain, entry.sa.isUsable, entry.misses < Self.mostMisses else { continue }
       next[id] = Entry(sa: entry.sa, told: entry.told, misses: entry.misses + 1)
     }
     entries = next

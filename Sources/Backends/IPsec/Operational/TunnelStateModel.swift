@@ -114,7 +114,7 @@ extension CharonStateModel {
     }
     restarts = daemon.restarts.map { UInt32(clamping: $0) }
     lastAnswer = daemon.lastAnswer?.dateAndTime
-    lastError = daemon.lastError
+    if status != .stopped { lastError = daemon.lastError }
     guard status == .running || status == .silent else { return }
     hasOldSettings = daemon.runsOldSettings
     self.daemon = daemon.version?.daemon
