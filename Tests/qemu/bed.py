@@ -30,9 +30,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("AGENTD_QEMU", ROOT / ".qemu"))
 # What the models' data planes need, and the network.
 MODULES = (
-    "veth dummy tun 8021q macsec bonding xfrm_user xfrm_interface esp4 esp6 xfrm4_tunnel authenc echainiv seqiv gcm ctr "
-    "cmac ghash-generic sha512_generic sha1_generic af_packet virtio_pci virtio_net virtio_blk virtio_console "
-    "nf_tables nft_ct sch_ingress cls_u32 cls_flower cls_matchall act_gact sch_netem"
+    "veth dummy tun 8021q macsec bonding xfrm_user xfrm_interface esp4 esp6 xfrm4_tunnel authenc drbg "
+    "jitterentropy_rng echainiv seqiv gcm ctr cmac ghash-generic sha512_generic sha1_generic af_packet virtio_pci "
+    "virtio_net virtio_blk virtio_console nf_tables nft_ct sch_ingress cls_u32 cls_flower cls_matchall act_gact "
+    "sch_netem"
 ).split()
 SKIPPED = 77
 INIT = """#!/bin/dash
@@ -187,6 +188,7 @@ class Guest:
             time.sleep(0.05)
         self._line = socket.socket(socket.AF_UNIX)
         self._line.connect(str(shell))
+        # busybox prefers its own applets to programs of the PATH: what it starts (setsid, timeout) needs whole paths.
         # What is sent before the line is set up may be lost or echoed.
         while "agentd-guest-ready" not in self.text():
             self._check(deadline)
@@ -204,7 +206,10 @@ class Guest:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
 
     def run(self, command, limit=60, check=True):
-        """Carries out shell text in a shell of its own in the guest; what it wrote. Another end than 0 raises, unless check is false."""
+        """Carries out shell text in a shell of its own in the guest; what it wrote.
+
+        Another end than 0 raises, unless check is false.
+        """
         mark = f"end-{time.monotonic_ns()}"
         # The end is put together in the guest, so that no echo of the command is taken for it.
         self._line.sendall(f"( {command}\n) </dev/null 2>&1; printf '\\n%s%s %s\\n' end- {mark[4:]} $?\n".encode())

@@ -1,0 +1,247 @@
+# Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+"""Route-based tunnels with the kernel's ESP and XFRM interfaces: the agent in a guest with Debian's kernel, configured
+from outside over NETCONF, against charons that swanctl configures."""
+
+import glob
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+from conftest import BUILD, ROOT
+from lxml import etree
+from ncclient import manager
+
+BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
+CISCO = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-"
+INTERFACE, ADDRESS, TUNNEL = (f"{CISCO}{name}-cfg" for name in ("interface", "if-ip-address", "if-tunnel"))
+IKEV2, IPSEC = f"{CISCO}ikev2-cfg", f"{CISCO}ipsec-cfg"
+AGENTD = "urn:agentd:yang:agentd-interfaces"
+CHARON, SWANCTL = "/usr/sbin/charon-systemd", "/usr/sbin/swanctl"
+PSK = "0123456789abcdef0123456789abcdef"
+
+pytestmark = pytest.mark.skipif(
+    not (os.path.exists(CHARON) and os.path.exists(SWANCTL)), reason="charon and swanctl are not installed")
+
+
+def near(number):
+    """The near end's address on the link to a far end, and its address in the tunnel."""
+    return f"192.0.{number}.1", f"172.16.{number}.1"
+
+
+def far(number):
+    return f"192.0.{number}.2", f"172.16.{number}.2"
+
+
+class Lab:
+    """The agent in the guest's own namespace, and far ends in namespaces of theirs."""
+
+    def __init__(self, guest, key, port):
+        self.guest, self.key, self.port = guest, key, port
+
+    def start(self):
+        self.guest.run(
+            "agentd=/root/build/agentd; setsid $agentd run --data-directory /data --yang /root/yang --listen 0.0.0.0:830 "
+            "--charon-directory /run/charon.near --log-level debug >>/tmp/agentd.log 2>&1 & echo $! >/tmp/agentd.pid")
+        self.eventually(lambda: '"netconf"' in self.guest.run("cat /tmp/agentd.log"), 240)
+
+    def kill(self):
+        self.guest.run("kill -9 $(cat /tmp/agentd.pid); rm /tmp/agentd.log")
+
+    def manager(self):
+        return manager.connect(
+            host="127.0.0.1", port=self.port, username="admin", key_filename=str(self.key), hostkey_verify=False,
+            allow_agent=False, look_for_keys=False, timeout=120)
+
+    def eventually(self, check, limit=90):
+        deadline = time.monotonic() + limit
+        while not check():
+            assert time.monotonic() < deadline, self.guest.run(
+                "tail -c 3000 /tmp/agentd.log; ip addr; ip xfrm state; ip xfrm policy; tail -n 30 /tmp/far*/log", check=False)
+            time.sleep(0.5)
+        return True
+
+    def far_end(self, number):
+        outer, inner = far(number)
+        name = f"far{number}"
+        run = self.guest.run
+        run(f"ip netns add {name}; ip link add name n{number} type veth peer name f{number} netns {name}")
+        run(f"ip addr add {near(number)[0]}/24 dev n{number}; ip link set n{number} up")
+        run(f"ip -n {name} addr add {outer}/24 dev f{number}; ip -n {name} link set f{number} up; ip -n {name} link set lo up")
+        run(f"ip -n {name} link add name tunnel type xfrm if_id 77; ip -n {name} addr add {inner}/30 dev tunnel; ip -n {name} link set tunnel up")
+        strongswan = f"""charon {{
+  load = random nonce openssl aes sha1 sha2 hmac kdf gmp pem kernel-netlink socket-default vici
+  install_routes = no
+  filelog {{ l {{ path = /tmp/{name}/log
+    default = 1
+    flush_line = yes }} }}
+  plugins {{ vici {{ socket = unix:///tmp/{name}/vici }} }} }}
+charon-systemd {{ journal {{ default = -1 }} }}"""
+        swanctl = f"""connections {{ c {{
+  version = 2
+  local_addrs = {outer}
+  remote_addrs = {near(number)[0]}
+  proposals = aes256-sha256-ecp384
+  local {{ auth = psk
+    id = {outer} }}
+  remote {{ auth = psk
+    id = {near(number)[0]} }}
+  children {{ c {{
+    local_ts = 0.0.0.0/0
+    remote_ts = 0.0.0.0/0
+    esp_proposals = aes256-sha256
+    if_id_in = 77
+    if_id_out = 77 }} }} }} }}
+secrets {{ ike-1 {{ id = {near(number)[0]}
+  secret = "{PSK}" }} }}"""
+        run(f"mkdir -p /tmp/{name}; cat >/tmp/{name}/strongswan.conf <<'EOF'\n{strongswan}\nEOF")
+        run(f"cat >/tmp/{name}/swanctl.conf <<'EOF'\n{swanctl}\nEOF")
+        run(f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf setsid /usr/sbin/ip netns exec {name} {CHARON} >/dev/null 2>&1 &")
+        self.eventually(lambda: self.guest.run(f"ls /tmp/{name}/vici", check=False).strip() == f"/tmp/{name}/vici")
+        run(f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf {SWANCTL} --load-all --file /tmp/{name}/swanctl.conf --uri unix:///tmp/{name}/vici")
+
+    def answers(self, number, count=1):
+        self.guest.run(f"ping -c {count} -W 2 {far(number)[1]}", check=False)
+        return self.guest.status == 0
+
+    def link(self, name):
+        text = self.guest.run(f"ip -j -d -s addr show dev {name} 2>/dev/null", check=False).strip()
+        return (json.loads(text) or [None])[0] if text.startswith("[") else None
+
+
+@pytest.fixture(scope="module")
+def lab(boot, tmp_path_factory):
+    work = tmp_path_factory.mktemp("tunnels")
+    agentd = BUILD / "agentd"
+    if not agentd.exists():
+        pytest.fail(f"{agentd} is not built (swift build --product agentd)")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
+    subprocess.run(
+        [agentd, "user", "add", "admin", "--authorized-key", work / "key.pub", "--data-directory", work / "data", "--yang",
+         ROOT / "yang"], check=True)
+    # Debugging information is most of the program.
+    subprocess.run(["strip", "-o", work / "agentd", agentd], check=True)
+    add = [f"{work / 'agentd'}:/root/build/agentd", f"{work / 'data'}:/data", f"{ROOT / 'yang'}:/root/yang", CHARON, SWANCTL,
+           "/usr/lib/ipsec", *glob.glob("/lib/*/libgcc_s.so.1")]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with boot(add=add, forwards={port: 830}, memory=1536) as guest:
+        it = Lab(guest, work / "key", port)
+        for number in (1, 2):
+            it.far_end(number)
+        it.start()
+        yield it
+
+
+def tunnel(number):
+    local, remote = near(number)[0], far(number)[0]
+    return f"""
+      <keyrings xmlns="{IKEV2}"><keyring><ikev2-keyring-name>k{number}</ikev2-keyring-name><peers><peer>
+        <peer-name>other</peer-name><address>{remote}</address><mask>255.255.255.255</mask>
+        <pre-shared-key><password>!{PSK}</password></pre-shared-key></peer></peers></keyring></keyrings>
+      <ikev2 xmlns="{IKEV2}">
+        <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
+          <encryptions><encryption>aes-cbc-256</encryption></encryptions>
+          <integrities><integrity>sha-256</integrity></integrities><prfs><prf>sha-256</prf></prfs>
+          <dh-groups><dh-group>20</dh-group></dh-groups></ikev2-proposal-name></ikev2-proposal-names></proposal>
+        <policy><ikev2-policy-names><ikev2-policy-name><ikev2-policy-name>po{number}</ikev2-policy-name>
+          <match><address><locals><local><address>{local}</address></local></locals></address></match>
+          <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
+          </ikev2-proposal-name></ikev2-proposal-names></proposal></ikev2-policy-name></ikev2-policy-names></policy>
+        <profile><ikev2-profile-names><ikev2-profile-name><ikev2-profile-name>p{number}</ikev2-profile-name>
+          <match><identity><remote><addresses><address><remote-address>{remote}</remote-address>
+          <mask>255.255.255.255</mask></address></addresses></remote></identity></match><keyring>k{number}</keyring>
+        </ikev2-profile-name></ikev2-profile-names></profile>
+      </ikev2>
+      <ipsec xmlns="{IPSEC}">
+        <transform-sets><transform-set><transform-set-name>ts{number}</transform-set-name>
+          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode></transform-set></transform-sets>
+        <profiles><profile><profile-name>ip{number}</profile-name><set>
+          <transform-set><transform1>ts{number}</transform1></transform-set><ikev2-profile>p{number}</ikev2-profile>
+        </set></profile></profiles>
+      </ipsec>
+      <interfaces xmlns="{INTERFACE}"><interface><interface-name>tunnel-ip{number}</interface-name>
+        <description>tunnel {number}</description><mtu>1400</mtu>
+        <ipv4><addresses xmlns="{ADDRESS}"><address><address>{near(number)[1]}</address>
+        <netmask>255.255.255.252</netmask></address></addresses></ipv4>
+        <tunnel xmlns="{TUNNEL}"><source><ipv4-address>{local}</ipv4-address></source>
+          <destination><ipv4-address>{remote}</ipv4-address></destination><mode><ipsec><ipv4/></ipsec></mode>
+          <protection><ipsec><profile>ip{number}</profile></ipsec></protection></tunnel>
+      </interface></interfaces>"""
+
+
+def commit(session, *bodies):
+    for body in bodies:
+        session.edit_config(target="candidate", config=f'<config xmlns="{BASE}" xmlns:nc="{BASE}">{body}</config>')
+    session.commit()
+
+
+def interface(name, content="", operation=""):
+    operation = f' nc:operation="{operation}"' if operation else ""
+    return (
+        f'<interfaces xmlns="{INTERFACE}"><interface{operation}><interface-name>{name}</interface-name>{content}'
+        "</interface></interfaces>"
+    )
+
+
+def state(session, name):
+    wanted = f'<interfaces-state xmlns="{AGENTD}"><interface-state><xr-name>{name}</xr-name></interface-state></interfaces-state>'
+    return etree.fromstring(session.get(("subtree", wanted)).data_xml.encode()).find(f".//{{{AGENTD}}}interface-state")
+
+
+def test_tunnels_have_xfrm_interfaces_and_carry_packets(lab):
+    with lab.manager() as session:
+        commit(session, tunnel(1), tunnel(2))
+        for number in (1, 2):
+            lab.eventually(lambda number=number: lab.answers(number))
+            link = lab.link(f"tunnel-ip{number}")
+            assert link["linkinfo"]["info_kind"] == "xfrm" and link["mtu"] == 1400
+            assert link["ifalias"] == f"tunnel {number}"
+            assert [a["local"] for a in link["addr_info"] if a["family"] == "inet"] == [near(number)[1]]
+            before = int(state(session, f"tunnel-ip{number}").findtext("{*}counters/{*}out-packets"))
+            assert lab.answers(number, 5)
+            entry = state(session, f"tunnel-ip{number}")
+            assert int(entry.findtext("{*}counters/{*}out-packets")) >= before + 5
+            assert entry.findtext("{*}configuration-status") == "applied"
+        # The identifiers keep the tunnels apart, and both are the kernel's own ESP.
+        identifiers = {lab.link(f"tunnel-ip{n}")["linkinfo"]["info_data"]["if_id"] for n in (1, 2)}
+        assert len(identifiers) == 2
+        states = lab.guest.run("ip xfrm state")
+        assert states.count("proto esp") >= 4 and all(f"if_id {i}" in states for i in identifiers)
+
+
+def test_tunnels_outlive_the_agent(lab):
+    indexes = [lab.link(f"tunnel-ip{n}")["ifindex"] for n in (1, 2)]
+    lab.kill()
+    assert lab.answers(1, 3) and lab.answers(2, 3)
+    lab.start()
+    assert lab.answers(1, 3) and lab.answers(2, 3)
+    assert [lab.link(f"tunnel-ip{n}")["ifindex"] for n in (1, 2)] == indexes
+
+
+def test_one_tunnel_goes_and_the_other_stays(lab):
+    with lab.manager() as session:
+        commit(session, interface("tunnel-ip2", "<shutdown/>"))
+        lab.eventually(lambda: not lab.answers(2))
+        assert lab.answers(1, 3)
+        commit(session, interface("tunnel-ip2", operation="delete"))
+        lab.eventually(lambda: lab.link("tunnel-ip2") is None)
+        assert lab.answers(1, 3)
+
+
+def test_loopback_interfaces_are_made_by_being_configured(lab):
+    address = (
+        f'<ipv4><addresses xmlns="{ADDRESS}"><address><address>198.51.100.1</address><netmask>255.255.255.255</netmask>'
+        "</address></addresses></ipv4>"
+    )
+    with lab.manager() as session:
+        commit(session, interface("Loopback0", address))
+        lab.eventually(lambda: (lab.link("Loopback0") or {}).get("addr_info"))
+        link = lab.link("Loopback0")
+        assert link["linkinfo"]["info_kind"] == "dummy" and "UP" in link["flags"]
+        assert "198.51.100.1" in [a["local"] for a in link["addr_info"]]
+        commit(session, interface("Loopback0", operation="delete"))
+        lab.eventually(lambda: lab.link("Loopback0") is None)
