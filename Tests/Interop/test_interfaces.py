@@ -64,8 +64,8 @@ def ipv4(primary="", secondaries=()):
 
 def ipv6(*addresses, operation="replace"):
     entries = "".join(
-        f"<ipv6-address><address>{a.split('/')[0]}</address><prefix-length>{a.split('/')[1]}</prefix-length><zone>0</zone>"
-        "</ipv6-address>" for a in addresses
+        f"<ipv6-address><address>{a.split('/')[0]}</address><prefix-length>{a.split('/')[1]}</prefix-length>"
+        "<zone>0</zone></ipv6-address>" for a in addresses
     )
     return f'<ipv6><addresses xmlns="{ADDRESS}" nc:operation="{operation}">{entries}</addresses></ipv6>'
 
@@ -79,7 +79,8 @@ def mapping(name, link, operation=""):
 
 
 def state(session, name):
-    wanted = f'<interfaces-state xmlns="{AGENTD}"><interface-state><xr-name>{name}</xr-name></interface-state></interfaces-state>'
+    entry = f"<interface-state><xr-name>{name}</xr-name></interface-state>"
+    wanted = f'<interfaces-state xmlns="{AGENTD}">{entry}</interfaces-state>'
     tree = etree.fromstring(session.get(("subtree", wanted)).data_xml.encode())
     return tree.find(f".//{{{AGENTD}}}interface-state")
 
@@ -152,7 +153,8 @@ def test_a_link_gets_its_configuration_whenever_it_appears(lab):
     with agent.manager() as session:
         edit(
             session,
-            mapping(XR, "later") + interface(XR, "<mtu>1314</mtu>" + ipv4("192.0.2.1/24"), kind="interface-preconfigure"),
+            mapping(XR, "later")
+            + interface(XR, "<mtu>1314</mtu>" + ipv4("192.0.2.1/24"), kind="interface-preconfigure"),
         )
         entry = becomes(session, XR, "pending")
         assert entry.findtext("{*}oper-status") == "not-present" and entry.find("{*}if-index") is None
@@ -194,7 +196,8 @@ def test_what_others_undo_is_done_again(lab):
 def test_a_restart_of_the_agent_disturbs_nothing(lab):
     namespace, agent = lab
     with agent.manager() as session:
-        edit(session, interface("left", "<mtu>1400</mtu>" + ipv4("192.0.2.1/24", ["192.0.2.2/24"]) + ipv6("2001:db8::1/64")))
+        addresses = ipv4("192.0.2.1/24", ["192.0.2.2/24"]) + ipv6("2001:db8::1/64")
+        edit(session, interface("left", "<mtu>1400</mtu>" + addresses))
         edit(session, interface("right", ipv4("192.0.2.3/24")))
         has(namespace, "left", "192.0.2.1/24", "192.0.2.2/24", "2001:db8::1/64")
         has(namespace, "right", "192.0.2.3/24")
@@ -261,8 +264,8 @@ def test_what_linux_cannot_do_is_refused_with_its_place(lab):
         "zone": f'<ipv6><addresses xmlns="{ADDRESS}"><ipv6-address><address>2001:db8::1</address><prefix-length>64'
         "</prefix-length><zone>blue</zone></ipv6-address></addresses></ipv6>",
         "ipv6-address": ipv6("fe80::1/64"),
-        "secondaries": f'<ipv4><addresses xmlns="{ADDRESS}"><secondaries><secondary><address>192.0.2.1</address><netmask>'
-        "255.255.255.0</netmask></secondary></secondaries></addresses></ipv4>",
+        "secondaries": f'<ipv4><addresses xmlns="{ADDRESS}"><secondaries><secondary><address>192.0.2.1</address>'
+        "<netmask>255.255.255.0</netmask></secondary></secondaries></addresses></ipv4>",
         "mtu": "<mtu>65</mtu>",
     }
     with agent.manager() as session:

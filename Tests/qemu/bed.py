@@ -255,7 +255,8 @@ class Guest:
 
 def main():
     parser = argparse.ArgumentParser(description="Runs a command in a guest with Debian's kernel.")
-    parser.add_argument("--add", action="append", default=[], metavar="FILE[:PLACE]", help="a file or folder for the guest")
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="FILE[:PLACE]", help="a file or folder for the guest")
     parser.add_argument("--module", action="append", default=[], help="a kernel module to load besides the usual ones")
     parser.add_argument("--memory", type=int, default=768, help="of the guest, in MB")
     parser.add_argument("--limit", type=int, default=300, help="for the command, in seconds")

@@ -43,7 +43,7 @@ class Lab:
 
     def start(self):
         self.guest.run(
-            "agentd=/root/build/agentd; setsid $agentd run --data-directory /data --yang /root/yang --listen 0.0.0.0:830 "
+            "setsid /root/build/agentd run --data-directory /data --yang /root/yang --listen 0.0.0.0:830 "
             "--charon-directory /run/charon.near --log-level debug >>/tmp/agentd.log 2>&1 & echo $! >/tmp/agentd.pid")
         self.eventually(lambda: '"netconf"' in self.guest.run("cat /tmp/agentd.log"), 240)
 
@@ -59,7 +59,8 @@ class Lab:
         deadline = time.monotonic() + limit
         while not check():
             assert time.monotonic() < deadline, self.guest.run(
-                "tail -c 3000 /tmp/agentd.log; ip addr; ip xfrm state; ip xfrm policy; tail -n 30 /tmp/far*/log", check=False)
+                "tail -c 3000 /tmp/agentd.log; ip addr; ip xfrm state; ip xfrm policy; tail -n 30 /tmp/far*/log",
+                check=False)
             time.sleep(0.5)
         return True
 
@@ -69,8 +70,9 @@ class Lab:
         run = self.guest.run
         run(f"ip netns add {name}; ip link add name n{number} type veth peer name f{number} netns {name}")
         run(f"ip addr add {near(number)[0]}/24 dev n{number}; ip link set n{number} up")
-        run(f"ip -n {name} addr add {outer}/24 dev f{number}; ip -n {name} link set f{number} up; ip -n {name} link set lo up")
-        run(f"ip -n {name} link add name tunnel type xfrm if_id 77; ip -n {name} addr add {inner}/30 dev tunnel; ip -n {name} link set tunnel up")
+        run(f"ip -n {name} addr add {outer}/24 dev f{number}; ip -n {name} link set f{number} up")
+        run(f"ip -n {name} link add name tunnel type xfrm if_id 77; ip -n {name} link set lo up")
+        run(f"ip -n {name} addr add {inner}/30 dev tunnel; ip -n {name} link set tunnel up")
         strongswan = f"""charon {{
   load = random nonce openssl aes sha1 sha2 hmac kdf gmp pem kernel-netlink socket-default vici
   install_routes = no
@@ -98,9 +100,10 @@ secrets {{ ike-1 {{ id = {near(number)[0]}
   secret = "{PSK}" }} }}"""
         run(f"mkdir -p /tmp/{name}; cat >/tmp/{name}/strongswan.conf <<'EOF'\n{strongswan}\nEOF")
         run(f"cat >/tmp/{name}/swanctl.conf <<'EOF'\n{swanctl}\nEOF")
-        run(f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf setsid /usr/sbin/ip netns exec {name} {CHARON} >/dev/null 2>&1 &")
-        self.eventually(lambda: self.guest.run(f"ls /tmp/{name}/vici", check=False).strip() == f"/tmp/{name}/vici")
-        run(f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf {SWANCTL} --load-all --file /tmp/{name}/swanctl.conf --uri unix:///tmp/{name}/vici")
+        settings, vici = f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf", f"/tmp/{name}/vici"
+        run(f"{settings} setsid /usr/sbin/ip netns exec {name} {CHARON} >/dev/null 2>&1 &")
+        self.eventually(lambda: self.guest.run(f"ls {vici}", check=False).strip() == vici)
+        run(f"{settings} {SWANCTL} --load-all --file /tmp/{name}/swanctl.conf --uri unix://{vici}")
 
     def answers(self, number, count=1):
         self.guest.run(f"ping -c {count} -W 2 {far(number)[1]}", check=False)
@@ -119,12 +122,12 @@ def lab(boot, tmp_path_factory):
         pytest.fail(f"{agentd} is not built (swift build --product agentd)")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
     subprocess.run(
-        [agentd, "user", "add", "admin", "--authorized-key", work / "key.pub", "--data-directory", work / "data", "--yang",
-         ROOT / "yang"], check=True)
+        [agentd, "user", "add", "admin", "--authorized-key", work / "key.pub", "--data-directory", work / "data",
+         "--yang", ROOT / "yang"], check=True)
     # Debugging information is most of the program.
     subprocess.run(["strip", "-o", work / "agentd", agentd], check=True)
-    add = [f"{work / 'agentd'}:/root/build/agentd", f"{work / 'data'}:/data", f"{ROOT / 'yang'}:/root/yang", CHARON, SWANCTL,
-           "/usr/lib/ipsec", *glob.glob("/lib/*/libgcc_s.so.1")]
+    add = [f"{work / 'agentd'}:/root/build/agentd", f"{work / 'data'}:/data", f"{ROOT / 'yang'}:/root/yang",
+           CHARON, SWANCTL, "/usr/lib/ipsec", *glob.glob("/lib/*/libgcc_s.so.1")]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -158,7 +161,8 @@ def tunnel(number):
       </ikev2>
       <ipsec xmlns="{IPSEC}">
         <transform-sets><transform-set><transform-set-name>ts{number}</transform-set-name>
-          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode></transform-set></transform-sets>
+          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode>
+        </transform-set></transform-sets>
         <profiles><profile><profile-name>ip{number}</profile-name><set>
           <transform-set><transform1>ts{number}</transform1></transform-set><ikev2-profile>p{number}</ikev2-profile>
         </set></profile></profiles>
@@ -188,7 +192,8 @@ def interface(name, content="", operation=""):
 
 
 def state(session, name):
-    wanted = f'<interfaces-state xmlns="{AGENTD}"><interface-state><xr-name>{name}</xr-name></interface-state></interfaces-state>'
+    entry = f"<interface-state><xr-name>{name}</xr-name></interface-state>"
+    wanted = f'<interfaces-state xmlns="{AGENTD}">{entry}</interfaces-state>'
     return etree.fromstring(session.get(("subtree", wanted)).data_xml.encode()).find(f".//{{{AGENTD}}}interface-state")
 
 
