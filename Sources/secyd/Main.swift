@@ -48,6 +48,8 @@ struct Secyd: ParsableCommand {
     let lock = try DirectoryLock(path: directory + "/lock")
     // The daemon alone holds the ports: it exchanges the parent's when its MTU changes.
     let daemon = try makeDaemon(isMemoryLocked: isMemoryLocked)
+    // Nothing is opened by a path from here on, and no file system is kept busy.
+    _ = chdir("/")
     try daemon.run()
     _ = consume lock
   }

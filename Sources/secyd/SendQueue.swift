@@ -11,8 +11,6 @@ final class SendQueue {
   private let messages: UnsafeMutableRawPointer
   private let vectors: UnsafeMutablePointer<iovec>
   private(set) var count = 0
-  /// Frames that the parent did not take.
-  private(set) var lost: UInt64 = 0
 
   init() {
     messages = UnsafeMutableRawPointer.allocate(byteCount: Self.capacity * Self.messageSize, alignment: 16)
@@ -52,12 +50,9 @@ final class SendQueue {
       switch errno {
       case EINTR: continue
       case EAGAIN, ENETDOWN, ENXIO, ENODEV:
-        // The link is slow, down or gone: what waits is of no use later.
-        lost += UInt64(count - sent)
+        // The link is slow, down or gone: what waits is of no use later. The parent's own counters show it.
         sent = count
-      default:
-        lost += 1
-        sent += 1
+      default: sent += 1
       }
     }
     count = 0

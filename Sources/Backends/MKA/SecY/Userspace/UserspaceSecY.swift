@@ -157,6 +157,7 @@ public final class UserspaceSecY: SecY {
     }
     let identity = try connect(&held)
     guard identity.instance == instance, let connection = held.connection else {
+      // It stays so until the port is opened again.
       held.connection = nil
       held.instance = instance
       throw SecYError(.absent, "the secyd of \(controlledPortName) is another one")
