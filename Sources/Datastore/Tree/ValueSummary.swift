@@ -100,8 +100,11 @@ extension Value {
     }
   }
 
+  /// Another one in each process, so that nobody can prepare keys that meet.
+  private static let seed = UInt64.random(in: 0...UInt64.max)
+
   private static func hash(_ text: String) -> UInt32 {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ seed
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
     return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
   }

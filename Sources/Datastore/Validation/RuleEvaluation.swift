@@ -6,6 +6,7 @@ import YANG
 struct RuleEvaluation {
   let table: ConstraintTable
   let node: XPathNode
+  let lookups: KeyLookups
 
   private var implicit: ImplicitNodes { table.library.implicit }
 
@@ -41,7 +42,7 @@ struct RuleEvaluation {
       guard case .union(index, let inner) = value else { return [] }
       value = inner
     }
-    if path.hasTarget(node, value, implicit) || isOfLaterMember(value, after: member) { return [] }
+    if path.hasTarget(node, value, implicit, lookups) || isOfLaterMember(value, after: member) { return [] }
     return [.instanceRequired(path.source, value, at: node)]
   }
 

@@ -26,6 +26,7 @@ struct ValidationWalk {
 
   private let table: ConstraintTable
   private let purpose: Purpose
+  private let lookups = KeyLookups()
   private var frames: [Frame] = []
   private(set) var errors: [DatastoreError] = []
   private(set) var failingConditions: [(node: XPathNode, condition: String)] = []
@@ -355,7 +356,7 @@ struct ValidationWalk {
       }
       return
     }
-    let found = RuleEvaluation(table: table, node: node).violations(of: rule)
+    let found = RuleEvaluation(table: table, node: node, lookups: lookups).violations(of: rule)
     for error in found where !isFull {
       let finding = Finding(rule: number, path: error.path?.description ?? "", message: error.message)
       if seen.insert(finding).inserted { errors.append(error) }

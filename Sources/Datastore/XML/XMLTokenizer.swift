@@ -13,19 +13,19 @@ import Glibc
 public final class XMLTokenizer {
   public let limits: XMLLimits
   private var context: xmlParserCtxtPtr?
-  /// Not checked for overlapping access at run time, which would cost much for each event: only the three methods that
-  /// take events and `reset` touch it, and none while a handler is called with it lent.
+  /// Not checked for overlapping access at run time, nor is what follows, which would cost much for each event: only the
+  /// methods that take events and `reset` touch them, and none while a handler is called with them lent.
   @exclusivity(unchecked) private var handlers: [(handler: any XMLHandler, depth: Int)] = []
-  private var depth = 0
+  @exclusivity(unchecked) private var depth = 0
   /// The depth of the element that is being skipped; 0 when none is.
-  private var skippedDepth = 0
-  private var failure: XMLError?
+  @exclusivity(unchecked) private var skippedDepth = 0
+  @exclusivity(unchecked) private var failure: XMLError?
   /// The first bytes of a character whose rest is in the next piece.
   private var carried: [UInt8] = []
   private var hasBegun = false
-  private(set) var isComplete = false
+  @exclusivity(unchecked) private(set) var isComplete = false
   /// Changes when the dictionary of names is made anew: addresses of names seen before are void then.
-  public private(set) var generation = 0
+  @exclusivity(unchecked) public private(set) var generation = 0
 
   /// Names kept over resets; beyond this many the dictionary is made anew.
   private static let maximumNames = 16_384

@@ -104,3 +104,27 @@ import YANG
     #expect(ValueSummary.filter(of: [.hashes([1]), .unknown]).mayHold(77))
   }
 }
+
+/// Many look-ups in one list.
+@Suite struct KeyLookupTests {
+  @Test(arguments: [10, 64, 65, 3000]) func findsWhatIsThereAndNothingElse(_ count: Int) throws {
+    let schema = TestSchema([
+      list("item", key: "id", [leaf("id", .uint32)]), list("own", key: "id", byUser: true, [leaf("id")]),
+    ])
+    for (name, value) in [("item", { Value.uint(UInt64($0)) }), ("own", { Value.string("k\($0)") })]
+      as [(String, (Int) -> Value)]
+    {
+      let entries = (0..<count).map { number in
+        InteriorNode(schema: schema(name), slots: [.init(schema("\(name)/id"), .leaf(value(2 * number)))])
+      }
+      let (list, _) = ListEntries.make(schema: schema(name), entries: entries.shuffled())
+      let other = list.removing([value(0)])
+      let lookups = KeyLookups()
+      // Twice, before and after a table is made, by turns with another version of the list.
+      for number in Array(0..<(2 * count)) + Array(0..<(2 * count)) {
+        #expect(lookups.contains(value(number), in: list) == (number % 2 == 0))
+        #expect(lookups.contains(value(number), in: other) == (number % 2 == 0 && number > 0))
+      }
+    }
+  }
+}

@@ -68,11 +68,11 @@ final class LeafrefPath: Sendable {
   }
 
   /// Whether a node with the value is there.
-  func hasTarget(_ node: XPathNode, _ value: Value, _ implicit: ImplicitNodes) -> Bool {
+  func hasTarget(_ node: XPathNode, _ value: Value, _ implicit: ImplicitNodes, _ lookups: KeyLookups) -> Bool {
     let context = XPathContext(node: node, environment: XPathEnvironment(current: node, implicit: implicit))
     if let keyed {
       let found = keyed.holder.first(context, anyOrder: true) { holder in
-        holder.interior?.entries(keyed.list)?.find([value]) != nil
+        holder.interior?.entries(keyed.list).map { lookups.contains(value, in: $0) } ?? false
       }
       // A value that is equal by its text only is not found by key.
       if found { return true }
