@@ -18,7 +18,8 @@ import YANG
 public final class MACsecBackend: Backend {
   public let name = "macsec"
   public let subscriptions = [
-    InterfaceMACsecModel.schemaPath, InterfaceModel.Eap.schemaPath, InterfaceModel.MACsecService.schemaPath,
+    InterfaceMACsecModel.schemaPath, PreconfiguredMACsecModel.schemaPath, InterfaceModel.Eap.schemaPath,
+    InterfaceModel.MACsecService.schemaPath,
     PolicyModel.schemaPath, KeyChainModel.schemaPath, DeviceModel.schemaPath, SKSServer.Profiles.Profile.schemaPath,
     AgentdInterfaces.InterfacesMapping.InterfaceMapping.schemaPath,
   ]
@@ -92,17 +93,14 @@ public final class MACsecBackend: Backend {
   /// The bindings as they will be.
   private func bindings(after changes: ChangeSet) -> [String: PortBinding] {
     var bindings = state.withLock { $0.bindings }
-    for change in changes.changes[InterfaceMACsecModel.schemaPath] ?? [] {
-      let model = change.new?.interior.flatMap { try? InterfaceMACsecModel($0) }
-      bindings[change.path.interfaceName] = model.flatMap(PortBinding.init)
-    }
+    for change in changes.bindings { bindings[change.name] = change.binding }
     return bindings
   }
 
   public func apply(_ changes: ChangeSet) {
     let before = state.withLock { $0.bindings }
     let after = bindings(after: changes)
-    var touched = Set((changes.changes[InterfaceMACsecModel.schemaPath] ?? []).map(\.path.interfaceName))
+    var touched = Set(changes.bindings.map(\.name))
     func names(_ path: String) -> Set<String> { Set((changes.changes[path] ?? []).map(\.path.lastKey)) }
     var cache = PolicyCache(view: view, root: changes.newRoot)
     let (policies, chains) = (names(PolicyModel.schemaPath), names(KeyChainModel.schemaPath))

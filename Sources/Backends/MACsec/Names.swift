@@ -9,6 +9,7 @@ typealias KeyChainModel = Models.KeyChain.Key.Chains.Chain
 typealias KeyModel = KeyChainModel.MACsec.Keys.Key
 typealias InterfaceModel = Models.Interface.Interfaces.Interface
 typealias InterfaceMACsecModel = InterfaceModel.MACsec
+typealias PreconfiguredMACsecModel = Models.Interface.Interfaces.InterfacePreconfigure.MACsec
 typealias DeviceModel = Models.MACsec
 typealias PortStateModel = AgentdMACsec.MACsecState.Port
 typealias MKAInterfaceModel = CryptoMACsecMKAOper.MACsec.MKA.Interfaces.Interface

@@ -206,6 +206,19 @@ final class AgentFixture: Sendable {
     backend.links([name: link])
   }
 
+  /// Links eth0, eth1 and so on, all up.
+  func setLinks(count: Int) {
+    var links: [String: Link] = [:]
+    for number in 0..<count {
+      var link = Link(
+        index: UInt32(number + 1), name: "eth\(number)", flags: [.up, .lowerUp], operationalState: .up, mtu: 1_500,
+        hardwareAddress: [2, 0, 0, 1, UInt8(number >> 8), UInt8(number & 255)])
+      link.hardwareType = 1
+      links[link.name] = link
+    }
+    backend.links(links)
+  }
+
   /// The entries of a list of operational state.
   func state<Entry: TreeRepresentable>(_ type: Entry.Type, key: String? = nil) throws -> [Entry] {
     let schema = try #require(productSchema.node(at: Entry.schemaPath))

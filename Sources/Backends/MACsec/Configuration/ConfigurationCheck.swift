@@ -39,7 +39,7 @@ struct ConfigurationCheck {
         Refusal(path: view.place($0.element, below: change.path), reason: $0.reason)
       }
     }
-    let changedPorts = Set((changes.changes[InterfaceMACsecModel.schemaPath] ?? []).map(\.path.interfaceName))
+    let changedPorts = Set(changes.bindings.map(\.name))
     let isDeviceChanged = changes.changes[DeviceModel.schemaPath] != nil
     var policies = PolicyCache(view: view, root: changes.newRoot)
     for (name, binding) in bindings.sorted(by: { $0.key < $1.key }) {

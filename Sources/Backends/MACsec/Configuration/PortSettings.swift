@@ -1,6 +1,8 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import Datastore
 import MKA
+import Models
 
 /// What an interface's configuration names.
 struct PortBinding: Sendable, Hashable {
@@ -14,6 +16,32 @@ struct PortBinding: Sendable, Hashable {
     self.primary = primary
     fallback = model.pskKeychain.fallbackPSKKeychain
     policy = model.pskKeychain.policy
+  }
+
+  /// An interface that is yet to come is the same to Linux.
+  init?(_ model: PreconfiguredMACsecModel) {
+    let keys = model.pskKeychain
+    self.init(
+      InterfaceMACsecModel(
+        pskKeychain: .init(
+          keychainName: keys.keychainName, fallbackPSKKeychain: keys.fallbackPSKKeychain, policy: keys.policy)))
+  }
+}
+
+extension ChangeSet {
+  /// The interfaces of which the binding changed, in both lists, with their new bindings. Those that are set come last:
+  /// an interface that moves from one list to the other keeps its own.
+  var bindings: [(name: String, binding: PortBinding?)] {
+    var result: [(name: String, binding: PortBinding?)] = []
+    for change in changes[PreconfiguredMACsecModel.schemaPath] ?? [] {
+      let model = change.new?.interior.flatMap { try? PreconfiguredMACsecModel($0) }
+      result.append((change.path.interfaceName, model.flatMap { PortBinding($0) }))
+    }
+    for change in changes[InterfaceMACsecModel.schemaPath] ?? [] {
+      let model = change.new?.interior.flatMap { try? InterfaceMACsecModel($0) }
+      result.append((change.path.interfaceName, model.flatMap { PortBinding($0) }))
+    }
+    return result.filter { $0.binding == nil } + result.filter { $0.binding != nil }
   }
 }
 

@@ -133,9 +133,20 @@ extension KaY {
   /// Keeps what a peer shows of PPK mode.
   mutating func notePPK(_ message: MKPDU, peer place: Int, index: Int, now: Moment) {
     for element in message.announcement ?? [] {
-      guard let announcement = try? PPKAnnouncement(element) else { continue }
+      let announcement: PPKAnnouncement
+      do throws(MKAError) {
+        guard let known = try PPKAnnouncement(element) else { continue }
+        announcement = known
+      } catch {
+        countPPK(\.idUnwrap, index)
+        continue
+      }
       switch announcement {
       case .capability(let capability):
+        // Now that the peer's name is known, a key may be had.
+        if let before = participants[index].peers[place].ppk, before.system.isEmpty, !capability.system.isEmpty {
+          ppk.retryAt = nil
+        }
         participants[index].peers[place].ppk = capability
         participants[index].counters.received.ppkCapable &+= 1
       case .distribution: participants[index].counters.received.distributedPPK &+= 1
@@ -227,6 +238,7 @@ extension KaY {
   private mutating func use(
     identifier: [UInt8], secret: SecretBytes, for purpose: PPKState.Purpose, index: Int, now: Moment
   ) {
+    if !PPKMaterial.canAnnounce(identifier) { countPPK(\.idWrap, index) }
     do throws(MKAError) {
       let material = try PPKMaterial(keyIdentifier: identifier, secret: secret)
       switch purpose {
@@ -246,7 +258,11 @@ extension KaY {
         try install(material, distribution, keyServer: keyServer, index: index)
       }
     } catch {
-      countPPK(error.code == .integrity ? \.idMismatch : \.tupleFail, index)
+      switch error.code {
+      case .integrity: countPPK(\.idMismatch, index)
+      case .cryptography: countPPK(\.hashKeyGeneration, index)
+      default: countPPK(\.tupleFail, index)
+      }
       failed(purpose, .notAcceptable, error.message, index: index, now: now)
     }
   }

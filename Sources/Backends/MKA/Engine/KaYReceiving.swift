@@ -18,11 +18,15 @@ extension KaY {
         noteICV(of: basic, matches: false, index: index, now: now)
         return
       }
+    } catch {
+      counters.rxError &+= 1
+      return
+    }
+    do throws(MKAError) {
       let message = try MKPDU(decoding: frame.body)
       noteICV(of: basic, matches: true, index: index, now: now)
       accept(message, index: index, now: now)
     } catch {
-      if error.code == .cryptography { counters.rxError &+= 1 }
       fail(\.packetValidation, index)
     }
   }

@@ -14,7 +14,7 @@ struct PPKMaterial: Sendable {
   static let nonceLength = 32
 
   init(keyIdentifier: [UInt8], secret: SecretBytes) throws(MKAError) {
-    guard !keyIdentifier.isEmpty, keyIdentifier.count <= PPKAnnouncement.maximumKeyIdentifierLength else {
+    guard Self.canAnnounce(keyIdentifier) else {
       throw MKAError(.invalidKey, "the key service gave no usable key identifier")
     }
     guard secret.count * 8 == KeyRequest.sizeInBits else {
@@ -22,6 +22,11 @@ struct PPKMaterial: Sendable {
     }
     self.keyIdentifier = keyIdentifier
     self.secret = secret
+  }
+
+  /// Whether a key's identifier fits into an announcement.
+  static func canAnnounce(_ keyIdentifier: [UInt8]) -> Bool {
+    !keyIdentifier.isEmpty && keyIdentifier.count <= PPKAnnouncement.maximumKeyIdentifierLength
   }
 
   /// As key server: a SAK with a fresh nonce, and what to announce.

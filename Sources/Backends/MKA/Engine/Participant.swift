@@ -44,8 +44,8 @@ struct Participant: Sendable {
   var key: KeyChain.Key
   let keyChain: String
   var role: Role
-  let ick: IntegrityCheckKey
-  let kek: KeyEncryptingKey
+  var ick: IntegrityCheckKey
+  var kek: KeyEncryptingKey
 
   private(set) var memberIdentifier: MemberIdentifier
   private(set) var messageNumber: UInt32 = 0
