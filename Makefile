@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release demo demo-stop test test-long test-ipsec test-mka bench bench-secy format lint clean
+.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-mka bench bench-secy format lint clean
 
 all: build
 
@@ -13,6 +13,10 @@ release:
 	swift build -c release --product agentd
 	swift build -c release --product kmesim
 	swift build -c release --product secyd
+
+# charon's plugin, by which it asks the agent for PPKs (docs/charon-plugin.md).
+charon-plugin:
+	@charon-plugin/build
 
 # A key management entity, the agent, and a NETCONF client that configures it; leaves both running.
 demo:
@@ -37,6 +41,7 @@ test-ipsec:
 	@scripts/setup build test
 	swift build --build-tests
 	swift test --skip-build --filter IPsecTests
+	@Tests/charon-plugin/run
 	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_ipsec*.py
 
 # MKA alone: the engine's tests with its simulations, and against wpa_supplicant.

@@ -27,6 +27,7 @@ let package = Package(
 
     // Foundations
     .target(name: "Secrets", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
+    .target(name: "Threads", dependencies: ["CLinux"], swiftSettings: v6),
     .target(name: "Netlink", swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
     .target(name: "YANGGenerator", dependencies: ["CLibXML2", "YANG"], swiftSettings: v6),
@@ -48,7 +49,7 @@ let package = Package(
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MACsecPorts", dependencies: ["CLinux", "Datastore", "Interfaces", "KeyService", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], path: "Sources/Backends/MACsec", swiftSettings: v6),
-    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "Threads", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 

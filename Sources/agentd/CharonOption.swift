@@ -19,13 +19,29 @@ enum CharonOption: ExpressibleByArgument, Equatable {
     }
   }
 
-  /// - Parameter directory: of a private charon; relative to where the agent was started.
-  func choice(directory: String) -> CharonChoice {
+  /// - Parameters:
+  ///   - directory: of a private charon; relative to where the agent was started, as is `plugin`.
+  ///   - plugin: charon's plugin for PPKs; the one beside the agent's program when nil, if it is there.
+  func choice(directory: String, plugin: String?) -> CharonChoice {
     switch self {
-    case .own: .own(CharonSettings(directory: Self.absolute(directory)))
-    case .none: .none
-    case .shared(let path): .shared(socket: path)
+    case .own:
+      var settings = CharonSettings(directory: Self.absolute(directory))
+      settings.ppkPlugin = plugin.map(Self.absolute) ?? Self.installedPlugin
+      return .own(settings)
+    case .none: return .none
+    case .shared(let path): return .shared(socket: path)
     }
+  }
+
+  /// The plugin where packages have it, or where the build puts it beside its programs.
+  private static var installedPlugin: String? {
+    guard let program = realpath("/proc/self/exe", nil) else { return nil }
+    defer { free(program) }
+    let folders = String(cString: program).split(separator: "/").dropLast()
+    let beside = "/" + folders.joined(separator: "/")
+    let build = "/" + folders.dropLast(2).joined(separator: "/") + "/charon-plugin"
+    return ["/usr/lib/agentd", beside, build].map { $0 + "/libstrongswan-agentd-ppk.so" }
+      .first { access($0, R_OK) == 0 }
   }
 
   private static func absolute(_ path: String) -> String {

@@ -42,6 +42,14 @@ struct RunCommand: AsyncParsableCommand {
       valueName: "path"))
   var secyd: String?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The plugin by which the private charon asks for the keys of PPK IDs. Default: libstrongswan-agentd-ppk.so beside \
+      the agent's program or in /usr/lib/agentd; without it keys are fetched after charon has missed them.
+      """, valueName: "file"))
+  var charonPlugin: String?
+
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -54,7 +62,8 @@ struct RunCommand: AsyncParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     let stopped = StopSignals()
     let agent = try Agent(
-      common, charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon"),
+      common,
+      charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon", plugin: charonPlugin),
       secyd: .besideAgent(dataDirectory: common.dataDirectory, program: secyd))
     let addresses = listen.isEmpty ? [ListenAddress(host: "::", port: 830)] : listen.map(\.address)
     let server = try agent.server(listening: addresses)

@@ -16,7 +16,7 @@ rule() {
   fi
 }
 
-code() { git ls-files --cached --others --exclude-standard -- '*.swift' '*.h' '*.c' '*.py' '*.sh' Makefile scripts tools Benchmarks Tests .ci |
+code() { git ls-files --cached --others --exclude-standard -- '*.swift' '*.h' '*.c' '*.py' '*.sh' Makefile scripts tools Benchmarks Tests .ci charon-plugin |
   sort -u | grep -vE '\.(txt|json|md|yang|pem|conf|expected|xml|bin|hex)$' | while read -r f; do [ -f "$f" ] && [ ! -L "$f" ] && echo "$f"; done; }
 rule "every source begins with the licence line" "$(code | grep -E '\.(swift|h|c|py|sh)$' |
   while read -r f; do head -n 3 "$f" | grep -q 'Copyright the agentd authors' || echo "$f"; done | grep -vE 'Package.swift$|/References?/|/Cases/|/expected')"

@@ -27,7 +27,11 @@ final class TunnelLab {
   private(set) var far: End
   let sealer: Sealer
 
-  init() async throws {
+  /// What charon's plugin asks of the keepers.
+  private var questions: [PPKSocketServer] = []
+
+  /// - Parameter plugin: charon's plugin, for both ends.
+  init(plugin: String? = nil) async throws {
     let number = UInt16.random(in: 0 ... .max)
     sealer = try Sealer(MasterKey())
     let names = ["agentd-\(number)-a", "agentd-\(number)-b"]
@@ -38,8 +42,8 @@ final class TunnelLab {
       try Self.ip("-n", names[index], "addr", "add", "192.0.2.\(index + 1)/24", "dev", links[index])
       try Self.ip("-n", names[index], "link", "set", links[index], "up")
     }
-    near = try Self.makeEnd(directory, names[0], links[0], 1)
-    far = try Self.makeEnd(directory, names[1], links[1], 2)
+    near = try Self.makeEnd(directory, names[0], links[0], 1, plugin)
+    far = try Self.makeEnd(directory, names[1], links[1], 2, plugin)
     for end in [near, far] {
       try #require(await end.notices.waitForReady())
       try await giveInnerAddress(end)
@@ -58,17 +62,23 @@ final class TunnelLab {
   func keeper(_ end: End, source: (any DynamicPPKSource)? = nil) -> (TunnelKeeper, KeeperLog) {
     let log = KeeperLog()
     let keeper = TunnelKeeper(sealer: sealer, source: source) { log.append($0) }
+    if end.charon.settings.ppkPlugin != nil,
+      let server = try? PPKSocketServer(path: end.charon.settings.ppkSocketPath, answer: { await keeper.answer($0) })
+    {
+      try? server.start()
+      questions.append(server)
+    }
     Task { [stream = end.stream, charon = end.charon] in
       for await notice in stream { await keeper.take(notice, from: charon) }
     }
     return (keeper, log)
   }
 
-  private static func makeEnd(_ directory: TestDirectory, _ namespace: String, _ link: String, _ number: Int) throws
-    -> End
-  {
+  private static func makeEnd(
+    _ directory: TestDirectory, _ namespace: String, _ link: String, _ number: Int, _ plugin: String?
+  ) throws -> End {
     let notices = NoticeLog()
-    let (charon, stream) = try makeCharon(directory, namespace, number, notices)
+    let (charon, stream) = try makeCharon(directory, namespace, number, notices, plugin)
     return End(
       namespace: namespace, link: link, address: "192.0.2.\(number)", inner: "172.16.0.\(number)", charon: charon,
       notices: notices,
@@ -76,13 +86,15 @@ final class TunnelLab {
   }
 
   private static func makeCharon(
-    _ directory: TestDirectory, _ namespace: String, _ number: Int, _ notices: NoticeLog
+    _ directory: TestDirectory, _ namespace: String, _ number: Int, _ notices: NoticeLog, _ plugin: String? = nil
   ) throws -> (Charon, AsyncStream<Charon.Notice>) {
     var settings = CharonSettings(directory: directory.path + "/\(number)")
     settings.launcher = ["/usr/sbin/ip", "netns", "exec", namespace]
     settings.dataPlane = .userspace
     settings.log = .file(level: 1)
-    settings.retransmissions = 2
+    settings.ppkPlugin = plugin
+    // With the plugin, longer than it waits for an answer.
+    settings.retransmissions = plugin == nil ? 2 : 9
     settings.retransmissionInterval = 1
     let (stream, sink) = AsyncStream.makeStream(of: Charon.Notice.self)
     let charon = try Charon(settings: settings, events: CharonEvent.names) { notice in
@@ -107,8 +119,15 @@ final class TunnelLab {
     try #require(await notices.waitForReady())
   }
 
+  /// Has nobody answer the plugin any more, as when the agent has died.
+  func stopAnswering() {
+    for server in questions { server.stop() }
+    questions = []
+  }
+
   /// Ends both charons and removes the namespaces.
   func takeDown() async {
+    stopAnswering()
     for end in [near, far] {
       end.charon.stop()
       _ = await eventually { end.charon.status == .stopped }
@@ -205,6 +224,11 @@ actor SharedKeys: DynamicPPKSource {
 
   func setDown(_ isDown: Bool) { self.isDown = isDown }
 
+  /// How long a look-up by ID takes.
+  private var delay = Duration.zero
+  private(set) var isLookingUp = false
+  func setDelay(_ delay: Duration) { self.delay = delay }
+
   func newPPK(profile: String, remoteSystem: String?) async throws -> (id: String, key: SecretBytes) {
     guard !isDown else { throw CharonError(.system, "the KME is down") }
     let id = String(UInt64.random(in: 0 ... .max), radix: 16) + "ABcd"
@@ -215,6 +239,9 @@ actor SharedKeys: DynamicPPKSource {
   }
 
   func ppk(profile: String, remoteSystem: String?, id: String) async throws -> SecretBytes {
+    isLookingUp = true
+    defer { isLookingUp = false }
+    if delay > .zero { try await Task.sleep(for: delay) }
     guard !isDown, let key = keys.removeValue(forKey: id) else { throw CharonError(.system, "no such key") }
     delivered += 1
     return key

@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threads
 
 /// A charon of our own that is started, adopted, watched and started again; and its VICI client.
 ///
@@ -89,33 +90,10 @@ public final class Charon: @unchecked Sendable {
       let old = CharonDirectory(settings: settings).configurationText()
       shared.withLock { $0.runsOldSettings = old != $0.text }
     }
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(Launch(charon: self, isLocked: isLocked, recorded: recorded))
-    let code = pthread_create(
-      &thread, nil,
-      { context in
-        guard let context else { return nil }
-        agentd_set_thread_name("charon")
-        let launch = Unmanaged<Launch>.fromOpaque(context).takeRetainedValue()
-        launch.charon.run(isLocked: launch.isLocked, recorded: launch.recorded)
-        return nil
-      }, context.toOpaque())
+    let code = SystemThread.start("charon") { [self] in run(isLocked: isLocked, recorded: recorded) }
     guard code == 0 else {
-      context.release()
       client.stop()
       throw CharonError(.system, "no thread for charon: \(systemReason(code))")
-    }
-    pthread_detach(thread)
-  }
-
-  private final class Launch {
-    let charon: Charon
-    let isLocked: Bool
-    let recorded: Int32?
-    init(charon: Charon, isLocked: Bool, recorded: Int32?) {
-      self.charon = charon
-      self.isLocked = isLocked
-      self.recorded = recorded
     }
   }
 

@@ -10,7 +10,7 @@ enum CharonProcess {
   /// - Parameter lock: inherited as descriptor 3; the lock stays as long as charon has it.
   /// - Throws: `program`.
   static func spawn(_ settings: CharonSettings, lock: Int32) throws(CharonError) -> Int32 {
-    let words = settings.launcher + [settings.program]
+    let words = settings.command
     var actions = posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
     posix_spawn_file_actions_init(&actions)

@@ -43,6 +43,10 @@ public struct CharonSettings: Sendable, Equatable {
   /// Half-open SAs that one peer address may have: tunnels to one peer come up at once, a flood does not.
   public var halfOpenPerPeer = 64
 
+  /// The shared object of our plugin, by which charon asks for the PPK that a far end names; nil without it. charon loads
+  /// plugins of its own folder only, so it comes as a preloaded library, and more may stand before it after colons.
+  public var ppkPlugin: String?
+
   public init(directory: String, socketPath: String? = nil) {
     self.directory = directory
     self.socketPath = socketPath ?? directory + "/charon.vici"
@@ -61,19 +65,30 @@ public struct CharonSettings: Sendable, Equatable {
   /// Where `error-notify` tells of failures.
   public var errorSocketPath: String { directory + "/charon.enfy" }
 
+  /// Where our plugin asks.
+  public var ppkSocketPath: String { directory + "/agentd.ppk" }
+  /// What is started: the program, with what it needs around it.
+  var command: [String] {
+    // Not the launcher: it lacks what the plugin refers to.
+    launcher + (ppkPlugin.map { ["/usr/bin/env", "LD_PRELOAD=\($0)"] } ?? []) + [program]
+  }
+
   /// In the order in which charon has to load them: of two that offer the same, the first wins.
   private var plugins: [String] {
     let cryptography = ["random", "nonce", "openssl", "aes", "sha1", "sha2", "hmac", "kdf", "gmp", "gcm", "drbg"]
     let certificates = ["x509", "revocation", "constraints", "pubkey", "pkcs1", "pkcs7", "pkcs8", "pem"]
     let kernel = dataPlane == .userspace ? ["kernel-libipsec", "kernel-netlink"] : ["kernel-netlink"]
     return cryptography + certificates + kernel + ["socket-default", "vici", "counters", "error-notify"]
+      + (ppkPlugin == nil ? [] : ["agentd-ppk"])
   }
 
   /// The text of strongswan.conf.
   ///
   /// - Throws: `settings` when a path cannot be written there, or a number is out of range.
   public func configurationText() throws(CharonError) -> String {
-    for path in [directory, socketPath] { try Self.check(path) }
+    for path in [directory, socketPath] + (ppkPlugin.map { $0.split(separator: ":").map(String.init) } ?? []) {
+      try Self.check(path)
+    }
     guard (1...10).contains(retransmissions), (1...60).contains(retransmissionInterval ?? 1),
       (8...1024).contains(threads), (1...100_000).contains(halfOpenPerPeer)
     else { throw CharonError(.settings, "a number of charon's settings is out of its range") }
@@ -100,8 +115,9 @@ public struct CharonSettings: Sendable, Equatable {
       "  plugins {",
       "    vici { socket = unix://\(socketPath) }",
       "    error-notify { socket = unix://\(errorSocketPath) }",
-      "  }",
     ]
+    if ppkPlugin != nil { lines.append("    agentd-ppk { socket = \(ppkSocketPath) }") }
+    lines.append("  }")
     if case .file(let level) = log {
       lines += [
         "  filelog {", "    agentd {", "      path = \(directory)/charon.log", "      append = no",

@@ -16,7 +16,7 @@ public enum CharonChoice: Sendable, Equatable {
 actor CharonHost {
   private enum State {
     case idle
-    case own(Charon, pump: Task<Void, Never>)
+    case own(Charon, pump: Task<Void, Never>, questions: PPKSocketServer?)
     case shared(VICIClient, pump: Task<Void, Never>)
   }
 
@@ -34,12 +34,12 @@ actor CharonHost {
   }
 
   /// The charon of our own, while there is one.
-  var charon: Charon? { if case .own(let charon, _) = state { charon } else { nil } }
+  var charon: Charon? { if case .own(let charon, _, _) = state { charon } else { nil } }
 
   var client: VICIClient? {
     switch state {
     case .idle: nil
-    case .own(let charon, _): charon.client
+    case .own(let charon, _, _): charon.client
     case .shared(let client, _): client
     }
   }
@@ -49,7 +49,7 @@ actor CharonHost {
   /// - Throws: when it cannot be had now: try again.
   func begin(_ global: IKEv2Global) async throws {
     guard case .idle = state else {
-      if case .own(let charon, _) = state { charon.take(global) }
+      if case .own(let charon, _, _) = state { charon.take(global) }
       return
     }
     switch choice {
@@ -58,6 +58,7 @@ actor CharonHost {
       settings.take(global)
       let (stream, sink) = AsyncStream.makeStream(of: Charon.Notice.self)
       let charon = try Charon(settings: settings, events: CharonEvent.names) { sink.yield($0) }
+      let questions = try listen(settings)
       try charon.start()
       let pump = Task { [keeper, view, log] in
         for await notice in stream {
@@ -66,7 +67,7 @@ actor CharonHost {
           await keeper.take(notice, client: charon.client)
         }
       }
-      state = .own(charon, pump: pump)
+      state = .own(charon, pump: pump, questions: questions)
     case .shared(let path):
       let (stream, sink) = AsyncStream.makeStream(of: VICIClient.Notice.self)
       let client = try VICIClient(path: path, events: CharonEvent.names) { sink.yield($0) }
@@ -91,8 +92,9 @@ actor CharonHost {
       guard case .own(let settings) = choice, Self.isAlive(settings) else { return }
       guard (try? await begin(IKEv2Global())) != nil else { return }
       await end()
-    case .own(let charon, let pump):
+    case .own(let charon, let pump, let questions):
       charon.stop()
+      questions?.stop()
       // A charon that holds the lock would be taken for one to adopt.
       for _ in 0..<200 where charon.status != .stopped { try? await Task.sleep(for: .milliseconds(50)) }
       pump.cancel()
@@ -111,14 +113,24 @@ actor CharonHost {
   func leave() {
     switch state {
     case .idle: break
-    case .own(let charon, let pump):
+    case .own(let charon, let pump, let questions):
       pump.cancel()
       charon.leave()
+      questions?.stop()
     case .shared(let client, let pump):
       pump.cancel()
       client.stop()
     }
     state = .idle
+  }
+
+  /// Where charon's plugin asks, if it has ours.
+  private func listen(_ settings: CharonSettings) throws -> PPKSocketServer? {
+    guard settings.ppkPlugin != nil else { return nil }
+    try CharonDirectory(settings: settings).prepare()
+    let server = try PPKSocketServer(path: settings.ppkSocketPath) { [keeper] in await keeper.answer($0) }
+    try server.start()
+    return server
   }
 
   private static func isAlive(_ settings: CharonSettings) -> Bool {

@@ -37,6 +37,8 @@ public actor TunnelKeeper {
   private let limits: TunnelSession.Limits
   private let source: (any DynamicPPKSource)?
   private var dynamicPPKs = DynamicPPKs()
+  /// Look-ups under way, by ID.
+  private var lookUps: [String: Task<SecretBytes?, Never>] = [:]
   private let onNotice: @Sendable (Notice) -> Void
   private var mapping: IPsecMapping?
   private var client: VICIClient?
@@ -183,7 +185,8 @@ public actor TunnelKeeper {
     if case .log(let line) = event, case .ppkMissing(let id, _) = NegotiationReport(line.message),
       case .dynamic(let profile, _, let remoteSystem) = connections[connection]?.ppk
     {
-      Task { await lookUp(id, profile, remoteSystem, tunnel) }
+      // Where the plugin is, it was asked for: this is over at once.
+      Task { _ = await lookUp(id, profile, remoteSystem, tunnel) }
     }
     await update(tunnel) { session, now in session.take(event, now: now) }
     switch event {
@@ -293,16 +296,39 @@ public actor TunnelKeeper {
     await initiate(wanted, tunnel)
   }
 
-  /// Fetches the key of an ID that the far end has named and charon did not have, for its next attempt.
-  private func lookUp(_ id: String, _ profile: String, _ remoteSystem: String?, _ tunnel: String) async {
-    guard let source, dynamicPPKs.beginLookUp(id) else { return }
-    do {
-      try await load(id, try await source.ppk(profile: profile, remoteSystem: remoteSystem, id: id))
-      dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
-    } catch {
-      dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)
-      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "no PPK of that ID from SKS profile '\(profile)': \(error)"))
+  /// The key of an ID that a far end has named, for charon's plugin.
+  func answer(_ question: PPKQuestion) async -> PPKAnswer {
+    guard let tunnel = Self.tunnel(of: question.connection), sessions[tunnel] != nil,
+      case .dynamic(let profile, _, let remoteSystem) = connections[question.connection]?.ppk,
+      PPKIdentifier.fault(ofDynamic: question.id) == nil
+    else { return .notFound }
+    guard source != nil else { return .unavailable }
+    guard let key = await lookUp(question.id, profile, remoteSystem, tunnel) else { return .notFound }
+    return .found(key)
+  }
+
+  /// Fetches the key of an ID that the far end has named and charon does not have, and loads it, for its next attempts:
+  /// the key service gives it once.
+  private func lookUp(
+    _ id: String, _ profile: String, _ remoteSystem: String?, _ tunnel: String
+  ) async -> SecretBytes? {
+    if let underWay = lookUps[id] { return await underWay.value }
+    guard let source, dynamicPPKs.beginLookUp(id) else { return nil }
+    let lookUp = Task { () -> SecretBytes? in
+      do {
+        let key = try await source.ppk(profile: profile, remoteSystem: remoteSystem, id: id)
+        try await load(id, key)
+        dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
+        return key
+      } catch {
+        dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)
+        onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "no PPK of that ID from SKS profile '\(profile)': \(error)"))
+        return nil
+      }
     }
+    lookUps[id] = lookUp
+    defer { lookUps[id] = nil }
+    return await lookUp.value
   }
 
   private func load(_ id: String, _ key: SecretBytes) async throws(VICIError) {

@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threads
 
 /// charon over its VICI socket: commands with answers, and events, over connections that are made again when they break.
 ///
@@ -75,22 +76,11 @@ public final class VICIClient: @unchecked Sendable {
       return true
     }
     guard mayStart else { return }
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self)
-    let code = pthread_create(
-      &thread, nil,
-      { context in
-        guard let context else { return nil }
-        agentd_set_thread_name("vici")
-        Unmanaged<VICIClient>.fromOpaque(context).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
+    let code = SystemThread.start("vici") { [self] in run() }
     guard code == 0 else {
-      context.release()
       inbox.withLock { $0.isRunning = false }
       throw VICIError(.system, "no thread for the VICI client: \(systemReason(code))")
     }
-    pthread_detach(thread)
   }
 
   /// Ends the connections and the thread; commands that wait fail. charon is not touched. Not to be started again.
