@@ -17,7 +17,7 @@ func octets(_ text: String) -> [UInt8] {
 func number(_ text: String) -> UInt64 { UInt64(text, radix: 16)! }
 
 /// How many runs a random test has: some in every test run, many with AGENTD_LONG=1.
-func seeds(_ few: Int) -> Range<Int> { 0..<(getenv("AGENTD_LONG") == nil ? few : few * 100) }
+func seeds(_ few: Int) -> Range<Int> { 0..<(getenv("AGENTD_LONG") == nil ? few : few * 10) }
 
 /// A generator whose runs repeat by their seed (SplitMix64).
 struct Seeded: RandomNumberGenerator {
