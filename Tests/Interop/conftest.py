@@ -88,9 +88,9 @@ class Agent:
             raise AssertionError(f"agentd {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
         return done
 
-    def start(self):
+    def start(self, *extra):
         self.program = Program(
-            [BUILD / "agentd", "run", "--data-directory", self.data, "--yang", YANG, "--listen", "127.0.0.1:0"],
+            [BUILD / "agentd", "run", "--data-directory", self.data, "--yang", YANG, "--listen", "127.0.0.1:0", *extra],
             self.directory / "agentd.log",
         )
         ready = self.program.line()
