@@ -48,10 +48,11 @@ if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
 fi
 hostname guest
-stty -F /dev/ttyS1 raw -echo
+exec 3<>/dev/ttyS1
+stty raw -echo <&3
 echo agentd-guest-ready >/dev/console
 export PS1= PS2=
-while :; do dash +m </dev/ttyS1 >/dev/ttyS1 2>/dev/null; done
+while :; do dash +m <&3 >&3 2>/dev/null; done
 """
 
 
@@ -108,11 +109,15 @@ def _closure(folder, version, wanted):
 
 
 class Guest:
-    """A running guest. `run` carries out commands in it; leaving the block switches it off."""
+    """A running guest. `run` carries out commands in it; leaving the block switches it off.
+
+    `forwards` are TCP ports of the guest by ports of 127.0.0.1; a list of such makes as many network devices. The first
+    one, eth0, has the address 10.0.2.15; so may each of the others, once it is in a namespace of its own.
+    """
 
     def __init__(self, add=(), modules=(), forwards=None, memory=768, start_limit=300):
         self.folder, self.version = kernel()
-        self.forwards = dict(forwards or {})
+        self.networks = [dict(one) for one in (forwards if isinstance(forwards, list) else [forwards or {}])]
         self.memory = memory
         self.start_limit = start_limit
         self.modules = [*MODULES, *modules]
@@ -168,17 +173,19 @@ class Guest:
         initramfs = self.work / "initramfs"
         initramfs.write_bytes(self._archive())
         shell = self.work / "shell"
-        network = "user,id=n0,restrict=on" + "".join(
-            f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in self.forwards.items()
-        )
+        networks = []
+        for number, forwards in enumerate(self.networks):
+            ports = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards.items())
+            networks += ["-netdev", f"user,id=n{number},restrict=on{ports}"]
+            networks += ["-device", f"virtio-net-pci,netdev=n{number},romfile="]
         self.console = self.work / "console.log"
         self.process = subprocess.Popen(
             [
-                "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", str(self.memory), "-display",
-                "none", "-monitor", "none", "-no-reboot", "-kernel", next((self.folder / "boot").glob("vmlinuz-*")),
-                "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0", "-serial",
-                f"file:{self.console}", "-serial", f"unix:{shell},server=on,wait=off", "-netdev", network, "-device",
-                "virtio-net-pci,netdev=n0,romfile=",
+                "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", str(self.memory),
+                "-display", "none", "-monitor", "none", "-no-reboot",
+                "-kernel", next((self.folder / "boot").glob("vmlinuz-*")), "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0", "-serial",
+                f"file:{self.console}", "-serial", f"unix:{shell},server=on,wait=off",
+                *networks,
             ],
             stdin=subprocess.DEVNULL, stdout=open(self.work / "qemu.log", "wb"), stderr=subprocess.STDOUT,
         )

@@ -61,10 +61,14 @@ final class Converger: Sendable {
     wake()
   }
 
-  /// Looks at all interfaces: names or carriers of links are others.
-  func touchAll() {
-    state.withLock { state in state.touched.formUnion(state.desired.keys) }
-    wake()
+  /// Looks at interfaces whose links are others now.
+  func touch(_ names: Set<String>) {
+    let isConcerned = state.withLock { state in
+      let configured = names.filter { state.desired[$0] != nil }
+      state.touched.formUnion(configured)
+      return !configured.isEmpty
+    }
+    if isConcerned { wake() }
   }
 
   func status(of name: String) -> Status? {
@@ -88,7 +92,7 @@ final class Converger: Sendable {
     guard isFirst else { return }
     let events = watcher.subscribe { [weak self] in self?.take($0) }
     subscription.withLock { $0 = events }
-    ports.onChange { [weak self] in self?.touchAll() }
+    ports.onChange { [weak self] in self?.touch($0) }
     var handle = pthread_t()
     var all = sigset_t()
     var before = sigset_t()

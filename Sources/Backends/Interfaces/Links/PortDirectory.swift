@@ -28,7 +28,7 @@ public final class PortDirectory: Sendable {
     /// The interfaces of which somebody has said who carries them, be it themselves.
     var settled: Set<String> = []
     var routes: [String: [AddressPrefix]] = [:]
-    var onChange: (@Sendable () -> Void)?
+    var onChange: (@Sendable (Set<String>) -> Void)?
   }
   private let state = Mutex(State())
 
@@ -57,9 +57,9 @@ public final class PortDirectory: Sendable {
   /// Says which link carries the layer 3 of an interface; nil gives it back to the interface's own link.
   public func carry(_ interface: String, on carrier: Carrier?) {
     change { state in
-      guard state.settled.insert(interface).inserted || state.carriers[interface] != carrier else { return false }
+      guard state.settled.insert(interface).inserted || state.carriers[interface] != carrier else { return [] }
       state.carriers[interface] = carrier
-      return true
+      return [interface]
     }
   }
 
@@ -72,28 +72,32 @@ public final class PortDirectory: Sendable {
   /// Says which destinations are routed to an interface besides its own subnets.
   public func route(_ destinations: [AddressPrefix], to interface: String) {
     change { state in
-      guard state.routes[interface] ?? [] != destinations else { return false }
+      guard state.routes[interface] ?? [] != destinations else { return [] }
       state.routes[interface] = destinations.isEmpty ? nil : destinations
-      return true
+      return [interface]
     }
   }
 
   /// Takes the configured mapping: of interfaces to links.
   func map(_ linkNames: [String: String]) {
     change { state in
-      guard state.linkNames != linkNames else { return false }
+      let names = Set(linkNames.keys).union(state.linkNames.keys)
+      let changed = names.filter { linkNames[$0] != state.linkNames[$0] }
+      guard !changed.isEmpty else { return [] }
       state.linkNames = linkNames
       // Of several interfaces on one link, the first by name.
       state.interfaces = Dictionary(linkNames.map { ($0.value, $0.key) }, uniquingKeysWith: min)
-      return true
+      return changed
     }
   }
 
-  /// Calls back after each change, on the thread that made it.
-  func onChange(_ call: @escaping @Sendable () -> Void) { state.withLock { $0.onChange = call } }
+  /// Calls back after each change with the interfaces that it concerns, on the thread that made it.
+  func onChange(_ call: @escaping @Sendable (_ interfaces: Set<String>) -> Void) {
+    state.withLock { $0.onChange = call }
+  }
 
-  private func change(_ body: (inout State) -> Bool) {
-    let call = state.withLock { state in body(&state) ? state.onChange : nil }
-    call?()
+  private func change(_ body: (inout State) -> Set<String>) {
+    let (interfaces, call) = state.withLock { state in (body(&state), state.onChange) }
+    if !interfaces.isEmpty { call?(interfaces) }
   }
 }
