@@ -182,9 +182,10 @@ class Guest:
         self.process = subprocess.Popen(
             [
                 "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2", "-m", str(self.memory),
-                "-display", "none", "-monitor", "none", "-no-reboot",
-                "-kernel", next((self.folder / "boot").glob("vmlinuz-*")), "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0", "-serial",
-                f"file:{self.console}", "-serial", f"unix:{shell},server=on,wait=off",
+                "-display", "none", "-monitor", "none", "-no-reboot", "-initrd", initramfs,
+                "-kernel", next((self.folder / "boot").glob("vmlinuz-*")),
+                "-append", "console=ttyS0 quiet panic=-1 net.ifnames=0", "-serial", f"file:{self.console}",
+                "-serial", f"unix:{shell},server=on,wait=off",
                 *networks,
             ],
             stdin=subprocess.DEVNULL, stdout=open(self.work / "qemu.log", "wb"), stderr=subprocess.STDOUT,
