@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-mka bench bench-secy format lint clean
+.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-macsec test-mka bench bench-secy format lint clean
 
 all: build
 
@@ -43,6 +43,13 @@ test-ipsec:
 	swift test --skip-build --filter IPsecTests
 	@Tests/charon-plugin/run
 	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_ipsec*.py
+
+# MACsec alone: the backend's tests, and two agents on a link in network namespaces.
+test-macsec:
+	@scripts/setup build test
+	swift build --build-tests
+	swift test --skip-build --filter MACsecPortsTests
+	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_macsec.py
 
 # MKA alone: the engine's tests with its simulations, and against wpa_supplicant.
 test-mka:

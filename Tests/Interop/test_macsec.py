@@ -524,3 +524,52 @@ def test_a_data_plane_that_dies_is_made_anew(lab, sessions):
     eventually(lambda: latest_key(sessions[0]) not in (None, key), 40)
     eventually(lambda: lab[0].is_secured(sessions[0]), 40)
     eventually(lambda: ping(lab[0], lab[1].address), 20)
+
+
+def test_should_secure_passes_frames_in_clear_until_the_peer_follows(lab, sessions):
+    should = policy("should", "<security-policy>should-secure</security-policy>")
+    body = [chain("mac_chain", ("1000", CAK)), should]
+    lab[1].namespace.ip("address", "add", f"{lab[1].address}/24", "dev", "vb")
+    commit(sessions[0], mapping("va"), *body, interface(lab[0].address, policy_name="should"))
+    eventually(lambda: lab[0].namespace.addresses(lab[0].controlled) == [f"{lab[0].address}/24"])
+    with Wire(lab[1]) as wire:
+        eventually(lambda: ping(lab[0], lab[1].address))
+    assert "0800" in wire.types() and "88e5" not in wire.types()
+    assert leaf(mka(sessions[0]), "info/traffic-status") == "unprotected"
+    assert leaf(port(sessions[0]), "reason") == "no peer has been heard"
+    # The other end follows: from then on all is protected.
+    lab[1].namespace.ip("address", "flush", "dev", "vb")
+    commit(sessions[1], mapping("vb"), *body, interface(lab[1].address, policy_name="should"))
+    for side, session in zip(lab, sessions):
+        eventually(lambda: side.is_secured(session), 40)
+    eventually(lambda: ping(lab[0], lab[1].address))
+    with Wire(lab[1]) as wire:
+        assert ping(lab[0], lab[1].address)
+    assert wire.types() <= {"888e", "88e5"}, wire.types()
+    # The other end leaves: in clear again, after the MKA life time.
+    commit(sessions[1], f'<interfaces xmlns="{INTERFACE}" nc:operation="delete"/>')
+    eventually(lambda: lab[1].namespace.link(lab[1].controlled) is None)
+    lab[1].namespace.ip("address", "add", f"{lab[1].address}/24", "dev", "vb")
+    eventually(lambda: leaf(mka(sessions[0]), "info/traffic-status") == "unprotected", 30)
+    eventually(lambda: ping(lab[0], lab[1].address))
+
+
+def test_events_reach_subscribers(lab, sessions):
+    with lab[0].agent.manager() as subscriber:
+        subscriber.create_subscription()
+        secure(lab, sessions, chain("mac_chain", ("1000", CAK)))
+        events = {}
+        deadline = time.monotonic() + 20
+        while "SESSION_SECURED" not in events and time.monotonic() < deadline:
+            notification = subscriber.take_notification(timeout=5)
+            if notification is None:
+                continue
+            event = etree.fromstring(notification.notification_xml.encode()).find(f"{{{AGENTD}}}mka-event")
+            if event is not None:
+                events[leaf(event, "event")] = event
+    assert {"SESSION_START", "MKPDU_ICV_SUCCESS", "SESSION_SECURED"} <= set(events), set(events)
+    secured = events["SESSION_SECURED"]
+    assert leaf(secured, "interface-name") == XR and leaf(secured, "ckn") == "1000"
+    assert leaf(secured, "severity") == "notice"
+    assert leaf(secured, "message") == f"%L2-MKA-5-SESSION_SECURED : ({XR}) MKA session secured, CKN:1000"
+    assert leaf(events["MKPDU_ICV_SUCCESS"], "peer-sci").endswith("/0001")

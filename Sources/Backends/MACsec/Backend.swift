@@ -122,7 +122,7 @@ public final class MACsecBackend: Backend {
       }
       return state.root == nil
     }
-    registerClients(changes.newRoot, bindings: after)
+    if isFirst || before != after || !policies.isEmpty { registerClients(changes.newRoot, bindings: after) }
     let device = (try? DeviceModel.read(from: changes.newRoot)) ?? DeviceModel()
     driver.configure(
       touched.sorted().map { name in

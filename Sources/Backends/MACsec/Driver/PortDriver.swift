@@ -286,12 +286,14 @@ private final class PortLoop {
 
   private func updateLinks() {
     let ports = driver.table.withLock { table in
-      table.slots.compactMap { name, slot in table.ports[slot].map { (name: name, slot: slot, link: $0.link) } }
+      table.slots.compactMap { name, slot in
+        table.ports[slot].map { (name: name, slot: slot, link: $0.link, linkName: $0.linkName) }
+      }
     }
     for port in ports {
       let linkName = driver.directory.linkName(of: port.name)
       let link = links[linkName]
-      guard link != port.link else { continue }
+      guard link != port.link || linkName != port.linkName else { continue }
       perform(port.slot) { port, world, now, outputs in
         if port.link?.index != link?.index { port.retryAt = nil }
         port.link = link
