@@ -91,6 +91,8 @@ actor CharonHost {
     case .idle:
       guard case .own(let settings) = choice, Self.isAlive(settings) else { return }
       guard (try? await begin(IKEv2Global())) != nil else { return }
+      // It is adopted, or replaced when it does not answer, before it can be ended.
+      for _ in 0..<300 where charon?.status == .stopped { try? await Task.sleep(for: .milliseconds(50)) }
       await end()
     case .own(let charon, let pump, let questions):
       charon.stop()

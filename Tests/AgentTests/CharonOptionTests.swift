@@ -1,0 +1,27 @@
+// Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
+
+import IPsec
+import Testing
+
+@testable import agentd
+
+@Suite struct CharonOptionTests {
+  @Test func theChoicesAreRead() {
+    #expect(CharonOption(argument: "private") == .own)
+    #expect(CharonOption(argument: "none") == CharonOption.none)
+    #expect(CharonOption(argument: "/run/charon.vici") == .shared("/run/charon.vici"))
+    #expect(CharonOption(argument: "charon.vici") == nil)
+    #expect(CharonOption(argument: "") == nil)
+  }
+
+  @Test func aPrivateCharonHasAnAbsoluteDirectory() {
+    guard case .own(let settings) = CharonOption.own.choice(directory: "some/charon") else {
+      Issue.record("expected a charon of our own")
+      return
+    }
+    #expect(settings.directory.hasPrefix("/"))
+    #expect(settings.directory.hasSuffix("/some/charon"))
+    #expect(CharonOption.own.choice(directory: "/run/c") == .own(CharonSettings(directory: "/run/c")))
+    #expect(CharonOption.shared("/s").choice(directory: "/x") == .shared(socket: "/s"))
+  }
+}
