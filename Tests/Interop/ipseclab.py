@@ -22,6 +22,8 @@ IP_ADDRESS = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-if-ip-address-cfg"
 AGENTD_IPSEC = "urn:agentd:yang:agentd-ipsec"
 CHARON = "/usr/sbin/charon-systemd"
 NEAR, FAR = "192.0.2.1", "192.0.2.2"
+PLUGINS = ("random nonce openssl aes sha1 sha2 hmac kdf gmp x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem "
+           "drbg gcm kernel-libipsec kernel-netlink socket-default vici counters")
 INNER = {NEAR: "172.16.0.1", FAR: "172.16.0.2"}
 TUN = "ipsec0"
 
@@ -234,7 +236,7 @@ class PlainCharon:
         self.log = self.directory / "charon.log"
         (self.directory / "strongswan.conf").write_text(f"""
 charon {{
-  load = random nonce openssl aes sha1 sha2 hmac kdf gmp x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem drbg gcm kernel-libipsec kernel-netlink socket-default vici counters
+  load = {PLUGINS}
   routing_table_prio = 40000
   install_routes = no
   retransmit_tries = 2

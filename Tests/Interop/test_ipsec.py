@@ -10,9 +10,9 @@ import time
 
 import ipseclab
 import pytest
-from conftest import BASE, BUILD, SKS, YANG, Program, eventually
+from conftest import BASE, BUILD, SKS, SKS_OPER, Program, eventually
 from ipseclab import (
-    AGENTD_IPSEC, FAR, IKEV2, INNER, INTERFACE, IP_ADDRESS, IPSEC, NEAR, TUN, TUNNEL, NamespaceAgent, Namespaces,
+    AGENTD_IPSEC, FAR, IKEV2, INNER, INTERFACE, IP_ADDRESS, IPSEC, NEAR, TUNNEL, NamespaceAgent, Namespaces,
     PlainCharon, Wire, ip,
 )
 from lxml import etree
@@ -20,7 +20,6 @@ from ncclient.operations.rpc import RPCError
 
 pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
 
-SERVED = any((YANG / "cisco").glob("Cisco-IOS-XR-um-if-ip-address-cfg*"))
 PSK_HEX = "0123456789abcdef0123456789abcdef"
 PPK_HEX = "fedcba9876543210fedcba9876543210"
 
@@ -71,7 +70,8 @@ def configuration(local, remote, *, psk=PSK_HEX, ppk="", responder=False, source
       </ikev2>
       <ipsec xmlns="{IPSEC}">
         <transform-sets><transform-set><transform-set-name>ts{number}</transform-set-name>
-          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode></transform-set></transform-sets>
+          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode></transform-set>
+        </transform-sets>
         <profiles><profile><profile-name>ip{number}</profile-name><set>
           <transform-set><transform1>ts{number}</transform1></transform-set><ikev2-profile>p{number}</ikev2-profile>
           {f"<security-association><lifetime><seconds>{child_lifetime}</seconds></lifetime></security-association>"
@@ -88,8 +88,6 @@ def configuration(local, remote, *, psk=PSK_HEX, ppk="", responder=False, source
 
 
 def addresses(local):
-    if not SERVED:
-        return ""
     return (f'<ipv4><addresses xmlns="{IP_ADDRESS}"><address><address>{INNER[local]}</address>'
             "<netmask>255.255.255.252</netmask></address></addresses></ipv4>")
 
@@ -175,10 +173,6 @@ def far_agent(tmp_path, namespaces):
 def is_up(namespaces, agent, charon=None, limit=30):
     """Waits until the tunnel carries packets."""
     def check():
-        if not SERVED:
-            for name, address in ((namespaces.near, NEAR), (namespaces.far, FAR)):
-                ip("-n", name, "address", "replace", f"{INNER[address]}/30", "dev", TUN, check=False)
-                ip("-n", name, "link", "set", TUN, "up", check=False)
         assert namespaces.ping(1), agent.program.text()[-3000:] + (charon.text()[-3000:] if charon else "")
         return True
 
@@ -360,6 +354,9 @@ def test_dynamic_ppk_between_two_agents(near, namespaces, tmp_path):
             up = notification("tunnel-up", limit=40)
             assert up.findtext("{*}quantum-resistance") == "dynamic-ppk"
             assert up.findtext("{*}interface-name") == "tunnel-ip1"
+            # The keyring's peer is a client of the profile.
+            state = here.get(("subtree", f'<sks xmlns="{SKS_OPER}"/>')).data_xml.encode()
+            assert etree.fromstring(state).findtext(".//{*}reg-client-count") == "1"
         is_up(namespaces, near)
         assert "Enabled with dynamic PPK" in far.program.text()
 

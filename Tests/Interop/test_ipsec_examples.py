@@ -96,15 +96,19 @@ def ppk_router(namespaces, name, number, port, here, there, inner, ppk, transfor
                      f"<ikev2-profile>p{number}</ikev2-profile>" + ("<responder-only/>" if responder else "")))
 
 
+def manual(password):
+    return f"<ppk><manual><id>123</id><key><password>{password}</password></key><required/></manual></ppk>"
+
+
 def test_manual_ppk_guide(tmp_path):
     with routers(tmp_path) as (namespaces, initiator, responder):
         transforms = "<esp-hmac-sha-256/><esp-192-aes/>"
         with responder.manager("iosxr") as session:
-            ppk = "<ppk><manual><id>123</id><key><password>104D000A061843595F</password></key><required/></manual></ppk>"
+            ppk = manual("104D000A061843595F")
             commit(session, ppk_router(namespaces, namespaces.far, 1, "GigabitEthernet0/1/0/0", "10.10.10.1",
                                        "10.10.10.3", "209.165.200.226", ppk, transforms, True))
         with initiator.manager("iosxr") as session, notifications(initiator) as notification:
-            ppk = "<ppk><manual><id>123</id><key><password>060506324F41584B56</password></key><required/></manual></ppk>"
+            ppk = manual("060506324F41584B56")
             commit(session, ppk_router(namespaces, namespaces.near, 1, "GigabitEthernet0/1/0/0", "10.10.10.3",
                                        "10.10.10.1", "209.165.200.225", ppk, transforms, False))
             assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "manual-ppk"

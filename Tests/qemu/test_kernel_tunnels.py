@@ -1,6 +1,8 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""Tunnels through the kernel's ESP and XFRM interfaces, on Debian's kernel: the agent configured by NETCONF from outside of
-the guest, and at the far end a charon that swanctl configures."""
+"""Tunnels through the kernel's ESP and XFRM interfaces, on Debian's kernel.
+
+The agent is configured by NETCONF from outside of the guest; at the far end is a charon that swanctl configures.
+"""
 
 import importlib
 import pathlib
@@ -33,8 +35,8 @@ def interop():
 harness, ipseclab, test_ipsec = interop()
 PSK = "0123456789abcdef0123456789abcdef"
 PLUGINS = pathlib.Path("/usr/lib/ipsec/plugins")
-WANTED = ("random nonce openssl aes sha1 sha2 hmac kdf gmp gcm drbg x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 "
-          "pem kernel-netlink socket-default vici counters error-notify").split()
+WANTED = ("random nonce openssl aes sha1 sha2 hmac kdf gmp gcm drbg x509 revocation constraints pubkey pkcs1 pkcs7 "
+          "pkcs8 pem kernel-netlink socket-default vici counters error-notify").split()
 FAR = """
 connections {{
   far{n} {{
@@ -83,7 +85,8 @@ def bed(boot, tmp_path_factory):
         for n in (1, 2):
             guest.run(f"ip -n far link add x{n} type xfrm if_id {n}; ip -n far link set x{n} up")
             guest.run(f"ip -n far address add 172.16.{n}.2/30 dev x{n}")
-        guest.run("mkdir -p /root/far /etc/swanctl; touch /etc/strongswan.conf; cat >/root/far/strongswan.conf <<'END'\ncharon {\n  load = " + " ".join(WANTED)
+        guest.run("mkdir -p /root/far /etc/swanctl; touch /etc/strongswan.conf")
+        guest.run("cat >/root/far/strongswan.conf <<'END'\ncharon {\n  load = " + " ".join(WANTED)
                   + "\n  install_routes = no\n  filelog { l { path = /tmp/far.log\n  flush_line = yes } }\n"
                   "  plugins { vici { socket = unix:///run/charon.far.vici } }\n}\nEND")
         guest.run("STRONGSWAN_CONF=/root/far/strongswan.conf ip netns exec far /usr/sbin/charon-systemd "
