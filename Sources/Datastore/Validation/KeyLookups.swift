@@ -20,22 +20,28 @@ final class KeyLookups {
 
   private final class Table {
     private var lookups = 0
-    /// One more than the number of the entry in each place; 0 for an empty place. A power of two of them.
-    private var places: [Int32] = []
+    /// For each place the hash of an entry's key, which saves looking at entries in vain, and one more than the number
+    /// of the entry; 0 for an empty place. A power of two of them.
+    private var places: [UInt64] = []
     private var entries: [InteriorNode] = []
 
     func contains(_ value: Value, in list: ListEntries) -> Bool {
       if places.isEmpty {
         lookups += 1
         // So many look-ups were not dearer than the table.
-        guard lookups > list.count / 8, list.count < Int(Int32.max) / 4 else { return list.find([value]) != nil }
+        guard lookups > list.count / 64, list.count < Int(Int32.max) / 4 else { return list.find([value]) != nil }
         fill(list)
       }
       let mask = places.count - 1
-      var place = Int(value.summaryHash) & mask
+      let hash = value.summaryHash
+      var place = Int(hash) & mask
       while places[place] != 0 {
-        let entry = entries[Int(places[place]) - 1]
-        if KeyedEntry.order([value], entry) == 0 { return true }
+        let found = places[place]
+        if UInt32(truncatingIfNeeded: found >> 32) == hash,
+          KeyedEntry.order([value], entries[Int(found & 0xFFFF_FFFF) - 1]) == 0
+        {
+          return true
+        }
         place = (place + 1) & mask
       }
       return false
@@ -45,12 +51,13 @@ final class KeyLookups {
       entries = Array(list)
       var size = 64
       while size < 2 * entries.count { size *= 2 }
-      places = [Int32](repeating: 0, count: size)
+      places = [UInt64](repeating: 0, count: size)
       for (number, entry) in entries.enumerated() {
         guard let key = entry.keys.first else { continue }
-        var place = Int(key.summaryHash) & (size - 1)
+        let hash = key.summaryHash
+        var place = Int(hash) & (size - 1)
         while places[place] != 0 { place = (place + 1) & (size - 1) }
-        places[place] = Int32(number + 1)
+        places[place] = UInt64(hash) << 32 | UInt64(number + 1)
       }
     }
   }
