@@ -15,13 +15,14 @@ import Testing
   }
 
   @Test func aPrivateCharonHasAnAbsoluteDirectory() {
-    guard case .own(let settings) = CharonOption.own.choice(directory: "some/charon") else {
+    guard case .own(let settings) = CharonOption.own.choice(directory: "some/charon", plugin: "plugin.so") else {
       Issue.record("expected a charon of our own")
       return
     }
     #expect(settings.directory.hasPrefix("/"))
     #expect(settings.directory.hasSuffix("/some/charon"))
-    #expect(CharonOption.own.choice(directory: "/run/c") == .own(CharonSettings(directory: "/run/c")))
-    #expect(CharonOption.shared("/s").choice(directory: "/x") == .shared(socket: "/s"))
+    #expect(settings.ppkPlugin?.hasPrefix("/") == true && settings.ppkPlugin?.hasSuffix("/plugin.so") == true)
+    #expect(CharonOption.shared("/s").choice(directory: "/x", plugin: nil) == .shared(socket: "/s"))
+    #expect(CharonOption.none.choice(directory: "/x", plugin: nil) == CharonChoice.none)
   }
 }
