@@ -185,11 +185,12 @@ struct EditApplication {
     if !schema.isSorted { return applyInOrder(group, to: entries, inherited, path) }
     var edits = group.compactMap { edit in edit.plain.map { (entry: KeyedEntry($0), edit: edit) } }
     if !zip(edits, edits.dropFirst()).allSatisfy({ KeyedEntry.order($0.entry, $1.entry) < 0 }) {
+      let faults = errors.count
       edits.sort { KeyedEntry.order($0.entry, $1.entry) < 0 }
       for (left, right) in zip(edits, edits.dropFirst()) where KeyedEntry.order(left.entry, right.entry) == 0 {
         report(.repeated(path.appending(schema, keys: right.edit.keys)))
       }
-      guard errors.isEmpty else { return entries }
+      guard errors.count == faults else { return entries }
     }
     guard case .sorted(let root) = entries.storage else {
       let new = edits.compactMap { apply($0.edit, to: nil, inherited, path) }
@@ -220,10 +221,13 @@ struct EditApplication {
     for edit in group {
       guard let instance = checkedOnce(edit, &seen, path) else { continue }
       let old = entries.find(edit.keys)
+      let faults = errors.count
       guard let new = apply(edit, to: old, inherited: inherited, at: instance) else {
         entries = entries.removing(edit.keys)
         continue
       }
+      // What is refused has no place to go to.
+      if errors.count > faults { continue }
       if let insertion = edit.insertion {
         if let placed = entries.placing(new, insertion) {
           entries = placed
@@ -247,10 +251,12 @@ struct EditApplication {
     for edit in group {
       guard let instance = checkedOnce(edit, &seen, path) else { continue }
       let key = edit.keys.map(SameValue.init)
+      let faults = errors.count
       guard let new = apply(edit, to: order[key], inherited: inherited, at: instance) else {
         order.remove(key)
         continue
       }
+      if errors.count > faults { continue }
       if let insertion = edit.insertion {
         let destination = insertion.linked({ $0.map(SameValue.init) }) ?? .last
         if !order.place(key, new, destination) { report(.missingNeighbour(instance, attribute: "key")) }

@@ -171,9 +171,18 @@ public final class DataParser: DataAssembler, XMLHandler {
       edits.append(
         EditNode(
           schema: leaf, operation: attributes.operation, insertion: attributes.insertion, content: .leaf(value)))
+    } else if leaf.isOrderedByUser, hasEdit(of: leaf) {
+      // Plain data is made before edits: behind an edit, where order is data, it has to wait its turn.
+      edits.append(EditNode(schema: leaf, content: .leaf(value)))
     } else {
       values.append((leaf, value))
     }
+  }
+
+  /// Whether the innermost element has an edit of that child already.
+  private func hasEdit(of leaf: SchemaNode) -> Bool {
+    guard let frame = frames.last, edits.count > frame.edits else { return false }
+    return edits[frame.edits...].lastIndex { $0.schema === leaf } != nil
   }
 
   private func readValue(of leaf: SchemaNode) throws(DatastoreError) -> Value {

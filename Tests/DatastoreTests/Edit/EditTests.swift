@@ -221,6 +221,20 @@ import YANG
 
   // MARK: User-ordered lists
 
+  /// Of values of one leaf-list, the order in the edit is that of the result, whether they have operations or not.
+  @Test func plainValuesBehindEdits() throws {
+    try check(
+      "<step>a</step>", "<step>b</step><step nc:operation='create'>c</step><step>d</step>",
+      "<step>a</step><step>b</step><step>c</step><step>d</step>")
+  }
+
+  @Test func refusedEntriesAreNotPlaced() throws {
+    try refuse(
+      "<rule><id>a</id></rule>",
+      "<rule nc:operation='create' yang:insert='after' yang:key=\"[id='x']\"><id>a</id></rule>",
+      ["data-exists ~rule[test:id='a']"])
+  }
+
   @Test func insertion() throws {
     let rules = "<rule><id>a</id></rule><rule><id>b</id></rule><rule><id>c</id></rule>"
     func order(_ ids: String) -> String { ids.map { "<rule><id>\($0)</id></rule>" }.joined() }
