@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-macsec test-mka bench bench-secy format lint clean
+.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-macsec test-mka fuzz bench bench-secy format lint clean
 
 all: build
 
@@ -58,6 +58,11 @@ test-mka:
 	swift test --skip-build --filter MKATests
 	@Tests/mka/run
 
+# Each fuzz target for half a minute (FUZZ_SECONDS); what crashes one is kept in Fuzz/crashes and run by the tests.
+fuzz:
+	@scripts/setup build
+	@Fuzz/run $(or $(FUZZ_SECONDS),30)
+
 bench:
 	@scripts/setup build bench
 	@Benchmarks/run
@@ -68,10 +73,10 @@ bench-secy:
 	@Benchmarks/secy
 
 format:
-	swift format -i --recursive Sources Tests Plugins
+	swift format -i --recursive Sources Tests Plugins Fuzz
 
 lint:
-	swift format lint --strict --recursive Sources Tests Plugins
+	swift format lint --strict --recursive Sources Tests Plugins Fuzz
 
 clean: demo-stop
 	rm -rf .build .venv .demo
