@@ -85,6 +85,8 @@ let package = Package(
     .testTarget(name: "MACsecPortsTests", dependencies: ["Datastore", "Interfaces", "KeyService", "MACsecPorts", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], swiftSettings: v6),
     .testTarget(name: "IPsecTests", dependencies: ["Datastore", "IPsec", "KeyService", "Models", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "KMESimTests", dependencies: ["KMESimulator", "kmesim"], swiftSettings: v6),
+    .target(name: "FuzzTargets", dependencies: ["Datastore", "IPsec", "MKA", "NETCONF", "YANG"], path: "Fuzz/Targets", swiftSettings: v6),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: v6),
     .testTarget(name: "AgentTests", dependencies: ["IPsec", "agentd"], swiftSettings: v6),
   ]
 )

@@ -36,10 +36,12 @@ final class Agent: Sendable {
   /// - Parameters:
   ///   - charon: which charon carries IPsec tunnels; subcommands leave it alone.
   ///   - secyd: the userspace data plane of MACsec; by default the program beside this one.
+  ///   - takesUnserved: whether configuration that no backend carries out is taken all the same.
   /// - Throws: an error whose description is for a person: no models, models that do not compile, a directory in use or
   ///   open to others, a commit log that cannot be read.
   init(
     _ options: CommonOptions, charon: CharonChoice = .none, secyd: SecydSettings? = nil,
+    takesUnserved: Bool = false,
     logger: Logger = Logger(label: "agentd")
   ) throws {
     self.logger = logger
@@ -73,7 +75,7 @@ final class Agent: Sendable {
       environment: .system(secyd: secyd ?? .besideAgent(dataDirectory: directory.path)),
       directory: directory.path + "/macsec", watcher: watcher)
     var backends: [any Backend] = [usersBackend, interfaces, sks, macsec, ipsec, state]
-    backends.append(UnservedBackend(schema: schema, besides: backends))
+    if !takesUnserved { backends.append(UnservedBackend(schema: schema, besides: backends)) }
     datastore = try Datastore(
       schema: schema, log: CommitLog(directory: directory), sealer: sealer, backends: backends, events: events)
     // The backends hear of the recovered configuration in their own time; whoever connects first may log in already.

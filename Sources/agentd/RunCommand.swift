@@ -50,6 +50,13 @@ struct RunCommand: AsyncParsableCommand {
       """, valueName: "file"))
   var charonPlugin: String?
 
+  @Flag(
+    help: """
+      Take configuration that nothing in this agent carries out, in place of refusing it: for tests of modules and of \
+      clients, never for a device.
+      """)
+  var takeUnserved = false
+
   @OptionGroup var common: CommonOptions
 
   func run() async throws {
@@ -64,7 +71,8 @@ struct RunCommand: AsyncParsableCommand {
     let agent = try Agent(
       common,
       charon: charon.choice(directory: charonDirectory ?? common.dataDirectory + "/charon", plugin: charonPlugin),
-      secyd: .besideAgent(dataDirectory: common.dataDirectory, program: secyd))
+      secyd: .besideAgent(dataDirectory: common.dataDirectory, program: secyd),
+      takesUnserved: takeUnserved)
     let addresses = listen.isEmpty ? [ListenAddress(host: "::", port: 830)] : listen.map(\.address)
     let server = try agent.server(listening: addresses)
     try server.start()

@@ -9,10 +9,16 @@ import YANGGenerator
 @main
 struct YANGGeneratorTool: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "yang-gen", abstract: "Makes instance documents of YANG modules, valid ones and such as break a rule.",
+    commandName: "yang-gen",
+    abstract:
+      "Makes instance documents of YANG modules, valid ones and such as break a rule, and drives NETCONF servers.",
     discussion: """
       Documents go to the folder of --out as 00001.xml and so on; with --broken, index.tsv in that folder says which \
       rule each breaks. The same modules, seed and count give the same documents.
+
+      With --drive, edits of all kinds go to a NETCONF server over OpenSSH's ssh, --count of them, and its replies and \
+      its running datastore are compared with those of a model; what the server has of the modules is changed. The \
+      exit status is 1 at the first difference.
       """)
 
   @Option(
@@ -35,6 +41,8 @@ struct YANGGeneratorTool: ParsableCommand {
   @Option(help: "The folder to write to. Default: all documents go to standard output, one a line.")
   var out: String?
 
+  @OptionGroup(title: "Driving a server") var server: ServerOptions
+
   @Argument(help: "Modules: file names, or names of modules in the search path.")
   var modules: [String]
 
@@ -44,6 +52,7 @@ struct YANGGeneratorTool: ParsableCommand {
     let seed = seed ?? .random(in: 0...UInt64(UInt32.max))
     printError("seed \(seed)")
     let (schema, names) = try load()
+    if server.drive { return try server.run(schema: schema, modules: names, edits: count, seed: seed) }
     var generator = DocumentGenerator(schema: schema, modules: names, seed: seed)
     var output = DocumentOutput(folder: out, suffix: format.rawValue)
     try output.open()

@@ -67,8 +67,10 @@ class Program:
 class Agent:
     """agentd with a data directory of its own, a user admin with a key, and a user oper with a password."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, yang=YANG, flags=()):
         self.directory = pathlib.Path(directory)
+        self.yang = yang
+        self.flags = list(flags)
         self.data = self.directory / "data"
         self.key = self.directory / "id_ed25519"
         self.program = None
@@ -81,7 +83,7 @@ class Agent:
 
     def command(self, *arguments, stdin=None, check=True):
         done = subprocess.run(
-            [str(BUILD / "agentd"), *map(str, arguments), "--data-directory", str(self.data), "--yang", str(YANG)],
+            [str(BUILD / "agentd"), *map(str, arguments), "--data-directory", str(self.data), "--yang", str(self.yang)],
             input=stdin, capture_output=True, text=True, timeout=120,
         )
         if check and done.returncode != 0:
@@ -90,7 +92,10 @@ class Agent:
 
     def start(self, *extra):
         self.program = Program(
-            [BUILD / "agentd", "run", "--data-directory", self.data, "--yang", YANG, "--listen", "127.0.0.1:0", *extra],
+            [
+                BUILD / "agentd", "run", "--data-directory", self.data, "--yang", self.yang, "--listen", "127.0.0.1:0",
+                *self.flags, *extra,
+            ],
             self.directory / "agentd.log",
         )
         ready = self.program.line()

@@ -11,7 +11,7 @@ import YANG
 @Suite struct AgreementTests {
   @Test(arguments: ["harness", "agent", "unserved"])
   func validDocumentsAreTaken(_ name: String) throws {
-    let schema = try schema(name)
+    let schema = try Schemas.named(name)
     let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
@@ -29,7 +29,7 @@ import YANG
   /// Of documents that break constraints, both find the same to be wrong.
   @Test(arguments: ["harness", "agent", "unserved"])
   func draftsHaveTheSameViolations(_ name: String) throws {
-    let schema = try schema(name)
+    let schema = try Schemas.named(name)
     let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
@@ -56,7 +56,7 @@ import YANG
 
   @Test(arguments: ["harness", "agent", "unserved"])
   func brokenDocumentsAreRefused(_ name: String) throws {
-    let schema = try schema(name)
+    let schema = try Schemas.named(name)
     let view = AgentView(schema)
     let seed = Schemas.seed
     var generator = DocumentGenerator(schema: schema, seed: seed)
@@ -67,14 +67,6 @@ import YANG
       #expect(
         !tags.isDisjoint(with: document.tags),
         "\(name), seed \(seed), round \(round): \(document.rule): \(tags), not \(document.tags), for \(xml)")
-    }
-  }
-
-  private func schema(_ name: String) throws -> Schema {
-    switch name {
-    case "harness": try Schemas.harness.get()
-    case "agent": try Schemas.agent.get()
-    default: try Schemas.unserved.get()
     }
   }
 

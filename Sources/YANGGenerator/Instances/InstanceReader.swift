@@ -37,8 +37,7 @@ public struct InstanceReader {
     }
     var instance = Instance(child)
     if child.kind == .anydata || child.kind == .anyxml {
-      instance.content = String(
-        Self.text(element).drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+      instance.content = Self.text(element)
     } else if let type = child.type {
       instance.scalar = scalar(Self.text(element), type, element)
     } else {
@@ -94,12 +93,24 @@ extension Instance {
     return lines.sorted()
   }
 
+  /// The text in an anydata, without markup and blanks: servers may write it in another way.
+  private var plainContent: String {
+    var text = ""
+    var isMarkup = false
+    for character in content ?? "" {
+      if character == "<" { isMarkup = true }
+      if !isMarkup, !character.isWhitespace { text.append(character) }
+      if character == ">" { isMarkup = false }
+    }
+    return text
+  }
+
   private func append(to lines: inout [String], at path: String, _ isHidden: (SchemaNode) -> Bool) {
     var places: [SchemaNode: Int] = [:]
     for child in children where !(child.schema.isNonPresenceContainer && child.children.isEmpty) {
       let name = child.schema.module.name + ":" + child.schema.name
       let step = "\(path)/\(name)\(child.identity.isEmpty ? "" : "\(child.identity)")"
-      let shown = isHidden(child.schema) ? "(hidden)" : child.scalar?.text ?? child.content ?? ""
+      let shown = isHidden(child.schema) ? "(hidden)" : child.scalar?.text ?? child.plainContent
       var line = "\(step) = \(JSONText.string(shown))"
       if child.schema.isOrderedByUser {
         places[child.schema, default: 0] += 1

@@ -9,6 +9,8 @@ public struct XMLText {
   private static let yang = "urn:ietf:params:xml:ns:yang:1"
 
   private let schema: Schema
+  /// The modules that the start tag under way declares as prefixes.
+  private var declared: Set<String> = []
 
   /// The children of a root, one after the other.
   public init(_ root: Instance, schema: Schema) {
@@ -19,6 +21,7 @@ public struct XMLText {
   private mutating func append(_ instance: Instance, within namespace: String?) {
     let name = instance.disguise?.name ?? instance.schema.name
     let own = instance.disguise?.namespace ?? instance.schema.module.namespace
+    declared = []
     text += "<\(name)"
     if own != namespace { text += " xmlns=\"\(Self.escaped(own))\"" }
     attributes(instance)
@@ -40,7 +43,7 @@ public struct XMLText {
   /// Declares the modules in a text as prefixes.
   private mutating func declare(_ qualified: String) {
     for name in QualifiedText.modules(qualified) {
-      guard let module = schema.module(named: name) else { continue }
+      guard let module = schema.module(named: name), declared.insert(name).inserted else { continue }
       text += " xmlns:\(name)=\"\(Self.escaped(module.namespace))\""
     }
   }

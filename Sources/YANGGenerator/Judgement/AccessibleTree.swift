@@ -22,6 +22,7 @@ final class AccessibleTree {
   let document: xmlDocPtr
   /// Index 0 is the root.
   private(set) var nodes: [Node] = []
+  private var below: [[Int]] = []
   private var namespaces: [String: xmlNsPtr] = [:]
   private var madeEvaluator: XPathEvaluator?
   var evaluator: XPathEvaluator {
@@ -39,6 +40,7 @@ final class AccessibleTree {
     self.document = document
     let top = UnsafeMutableRawPointer(document).assumingMemoryBound(to: xmlNode.self)
     nodes.append(Node(schema: root.schema, parent: -1, path: [], scalar: nil, element: top))
+    below.append([])
     for (index, child) in root.children.enumerated() { try add(child, below: 0, at: [index]) }
     try addImplicit()
   }
@@ -56,14 +58,10 @@ final class AccessibleTree {
   }
 
   /// The nodes below, in no particular order.
-  func children(of index: Int) -> [Int] { nodes.indices.filter { nodes[$0].parent == index } }
+  func children(of index: Int) -> [Int] { below[index] }
 
-  /// Nodes by parent, made once for walks over all of them.
-  func childTable() -> [[Int]] {
-    var table = Array(repeating: [Int](), count: nodes.count)
-    for (index, node) in nodes.enumerated() where node.parent >= 0 { table[node.parent].append(index) }
-    return table
-  }
+  /// The nodes below each node.
+  var childTable: [[Int]] { below }
 
   // MARK: Building
 
@@ -83,6 +81,8 @@ final class AccessibleTree {
     element.pointee._private = UnsafeMutableRawPointer(bitPattern: nodes.count)
     place(element, schema, below: nodes[parent].element)
     nodes.append(Node(schema: schema, parent: parent, path: path, scalar: scalar, element: element))
+    below[parent].append(nodes.count - 1)
+    below.append([])
     return nodes.count - 1
   }
 
@@ -211,6 +211,8 @@ final class AccessibleTree {
       xmlUnlinkNode(nodes[dummy].element)
       xmlFreeNode(nodes[dummy].element)
       nodes.removeLast()
+      below.removeLast()
+      below[parent].removeLast()
     }
     return try whensHold(dummy)
   }

@@ -68,7 +68,7 @@ private struct Judgement {
 
   init(tree: AccessibleTree) {
     self.tree = tree
-    table = tree.childTable()
+    table = tree.childTable
   }
 
   mutating func run() throws(GeneratorError) -> [Violation] {

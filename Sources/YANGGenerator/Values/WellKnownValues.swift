@@ -21,6 +21,9 @@ enum WellKnownValues {
     "phys-address": ["00:53:00:01:02:03", "00:53:ff"], "mac-address": ["00:53:00:01:02:03", "00:53:00:ff:ff:ff"],
     "hex-string": ["00:ff", "a0"], "uuid": ["f81d4fae-7dec-11d0-a765-00a0c91e6bf6"],
     "xpath1.0": ["/*", "count(//*)>1", "true()"], "node-instance-identifier": ["/"],
+    // Clear texts, which a server encodes in its own way.
+    "Proprietary-password": ["!one", "!two words"], "Type6-password": ["!three", "!four4four"],
+    "crypt-hash": ["$6$abcdefgh$" + String(repeating: "x", count: 86)],
     "Interface-name": ["GigabitEthernet0/0/0/0", "TenGigE0/0/0/1", "Loopback0"],
   ]
 }

@@ -27,6 +27,14 @@ enum Schemas {
     try compile([project + "/yang", project + "/yang-unserved"], nil)
   }
 
+  static func named(_ name: String) throws -> Schema {
+    switch name {
+    case "harness": try harness.get()
+    case "agent": try agent.get()
+    default: try unserved.get()
+    }
+  }
+
   private static func compile(_ folders: [String], _ names: [String]?) throws -> Schema {
     try Schema.compile(directories: folders, implementing: names).schema
   }
@@ -62,16 +70,19 @@ struct AgentView {
   }
 
   /// The tree of a configuration in XML; throws what is wrong with its structure and values.
-  func tree(xml text: String) throws -> InteriorNode {
+  func tree(xml text: String) throws -> InteriorNode { try parsed(text, .configuration).data() }
+
+  func edit(_ text: String) throws -> Edit { try parsed(text, .edit).edit() }
+
+  private func parsed(_ text: String, _ purpose: DataParser.Purpose) throws -> DataParser {
     let door = Door()
     let tokenizer = XMLTokenizer(handler: door)
     let parser = DataParser(
-      schema: schema.root, purpose: .configuration, reader: ValueReader(schema: schema, sealer: nil),
-      tokenizer: tokenizer)
+      schema: schema.root, purpose: purpose, reader: ValueReader(schema: schema, sealer: nil), tokenizer: tokenizer)
     door.parser = parser
     try tokenizer.feed(Array("<config>\(text)</config>".utf8))
     try tokenizer.finish()
-    return try parser.data()
+    return parser
   }
 
   func tree(json text: String) throws -> InteriorNode {
