@@ -26,11 +26,13 @@ def guest(boot):
     if not program.exists():
         pytest.fail(f"{program} is not built (swift build --product mkaport)")
     add = [f"{program}:/root/mkaport"]
+    add.append(f"{shutil.which('setpriv', path='/usr/bin:/bin')}:/usr/bin/setpriv")
     supplicant = shutil.which("wpa_supplicant", path="/usr/sbin:/sbin")
     if supplicant:
         add.append(f"{supplicant}:/root/wpa_supplicant")
     with boot(add=add) as guest:
         guest.has_supplicant = bool(supplicant)
+        guest.run("echo 'port:x:1000:1000:port:/:/bin/sh' >>/etc/passwd; chmod 755 /root /root/mkaport; chmod 1777 /tmp")
         yield guest
 
 
@@ -51,11 +53,11 @@ class Bed:
         self.run(f"cd /tmp; ip netns exec {side} {command} >>/tmp/{side}.log 2>&1 & echo $! >/tmp/{side}.pid")
         self.processes[side] = self.run(f"cat /tmp/{side}.pid").strip()
 
-    def port(self, side, bits=256, **more):
+    def port(self, side, bits=256, prefix="", **more):
         options = dict(
             interface=f"v{side}", address=ADDRESS[side], ckn=CKN, cak=CAK[bits], secy="kernel", seconds=300)
         options.update(more)
-        self.start(side, "/root/mkaport " + " ".join(f"{name}={value}" for name, value in options.items()))
+        self.start(side, f"{prefix} /root/mkaport " + " ".join(f"{name}={value}" for name, value in options.items()))
 
     def kill(self, side, signal="KILL"):
         process = self.processes.pop(side, None)
@@ -344,6 +346,20 @@ def test_must_secure(bed):
     assert bed.ping() == 1
     bed.kill("a")
     assert bed.ping(3, target="192.0.2.2") == 0 and bed.ping() == 1
+    assert not bed.errors()
+
+
+def test_two_capabilities_are_enough(bed):
+    who = "setpriv --reuid=1000 --regid=1000 --clear-groups"
+    for clause in ("inh-caps", "ambient-caps", "bounding-set"):
+        who += f" --{clause}=-all,+net_admin,+net_raw"
+    for side in "ab":
+        bed.port(side, prefix=who, suite="GCM-AES-256", must=1)
+    bed.secured()
+    bed.address()
+    assert bed.ping() == 1
+    status = bed.run(f"cat /proc/{bed.processes['a']}/status")
+    assert re.search(r"Uid:\s1000\s1000", status) and re.search(r"CapEff:\s0000000000003000", status), status
     assert not bed.errors()
 
 
