@@ -29,8 +29,10 @@ enum FilterMessages {
     case deleteTable = 2
     case newChain = 3
     case getChain = 4
+    case deleteChain = 5
     case newRule = 6
     case getRule = 7
+    case deleteRule = 8
 
     var type: UInt16 { subsystem << 8 | rawValue }
   }
@@ -245,6 +247,11 @@ enum FilterMessages {
     let prefix = tableName(link: "")
     guard let name = try attributes.text(1), name.hasPrefix(prefix) else { return nil }
     return (String(name.dropFirst(prefix.count)), attributes.bytes(6).map(Array.init) ?? [])
+  }
+
+  /// Whether a message tells that a table, chain or rule is gone, whosever it was.
+  static func isRemoval(_ message: NetlinkMessage) -> Bool {
+    [Kind.deleteTable, .deleteChain, .deleteRule].contains { $0.type == message.type }
   }
 
   /// The link that a chain is hooked to; nil when it is hooked to none.

@@ -230,4 +230,23 @@ struct MustSecureFilterTests {
       #expect(try port.answersARP() && !LinkStack.isCutOff(link: "port"))
     }
   }
+
+  @Test func tellsWhenFiltersAreTakenAway() async throws {
+    try await NetworkNamespace.run {
+      let port = try Port()
+      let filter = MustSecureFilter(parent: "port")
+      try filter.install()
+      let watch = try LinkFilterWatch()
+      #expect(!watch.takeRemovals())
+      // What is read, and what is added, takes nothing away.
+      #expect(try filter.state().isInPlace)
+      try ParentStack.ensureCutOff("port")
+      _ = watch.takeRemovals()
+      try MustSecureFilter.remove(from: "port")
+      var poll = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
+      #expect(Glibc.poll(&poll, 1, 1_000) == 1)
+      #expect(watch.takeRemovals() && !watch.takeRemovals())
+      #expect(try filter.ensure() && !port.answersARP())
+    }
+  }
 }

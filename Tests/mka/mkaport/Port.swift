@@ -103,9 +103,9 @@ struct Port {
   private mutating func carryOut() {
     // A failure may ask for more.
     for _ in 0..<8 {
-      keep()
       let effects = kay.takeEffects()
       if effects.isEmpty { return }
+      keep(effects)
       for effect in effects { carryOut(effect) }
     }
   }
@@ -146,8 +146,10 @@ struct Port {
 
   // MARK: The state file
 
-  private mutating func keep() {
-    guard let stateFile, kay.resumptionMark != mark else { return }
+  /// Before the effects are carried out, when it has changed; and with each hello, so that it is not too old.
+  private mutating func keep(_ effects: [Effect]) {
+    let isSending = effects.contains { if case .send = $0 { true } else { false } }
+    guard let stateFile, isSending || kay.resumptionMark != mark else { return }
     mark = kay.resumptionMark
     guard let bytes = kay.resumption(now: Clock.now)?.encoded() else {
       unlink(stateFile)

@@ -165,7 +165,8 @@ struct Port: Sendable {
       configuration.policy.acceptableCipherSuites = secY.capability.cipherSuites
       var kay = KaY(configuration: configuration)
       if try !resume(&kay, content: content, world, now: now, &outputs) {
-        if !content.transmit.isEmpty || !content.receive.isEmpty {
+        // The controlled port stays, with its addresses and routes, if what is in it can be taken out.
+        if !content.isEmpty, !secY.perform(content.removals).isEmpty {
           try secY.remove()
           _ = try secY.open(request.configuration)
         }
@@ -236,6 +237,12 @@ struct Port: Sendable {
       problem = error.message
       return false
     }
+  }
+
+  /// Filters of the system were taken away, perhaps this port's.
+  mutating func checkGuard(_ world: PortWorld, now: Moment, _ outputs: inout [Output]) {
+    nextGuardCheck = .zero
+    if guarded != nil, let link { guardParent(link, world, now: now) }
   }
 
   /// Lets everything pass the parent link again.

@@ -137,6 +137,11 @@ private final class PortLoop {
   /// Of a descriptor: its port.
   private var watched: [Int32: Int] = [:]
   private var isStopped = false
+  /// When the guards of all parent links are to be looked at, after filters of the system were taken away. Not more
+  /// often than once in this interval: what this agent changes itself is told too.
+  private var filterCheck: Duration?
+  private var nextFilterCheck = Duration.zero
+  private static let filterCheckInterval = Duration.seconds(1)
 
   init(_ driver: PortDriver) throws(MKAError) {
     self.driver = driver
@@ -144,6 +149,10 @@ private final class PortLoop {
     guard epoll >= 0 else { throw MKAError(.system, "cannot make an epoll instance: \(errorText())") }
     var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: driver.wakeDescriptor))
     epoll_ctl(epoll, EPOLL_CTL_ADD, driver.wakeDescriptor, &event)
+    if let watch = driver.world.environment.filterWatch {
+      event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: watch.descriptor))
+      epoll_ctl(epoll, EPOLL_CTL_ADD, watch.descriptor, &event)
+    }
   }
 
   deinit { close(epoll) }
@@ -156,6 +165,8 @@ private final class PortLoop {
         if event.data.fd == driver.wakeDescriptor {
           var value: eventfd_t = 0
           eventfd_read(driver.wakeDescriptor, &value)
+        } else if let watch = driver.world.environment.filterWatch, event.data.fd == watch.descriptor {
+          if watch.takeRemovals() { filterCheck = nextFilterCheck }
         } else if let slot = watched[event.data.fd] {
           perform(slot) { port, world, now, outputs in port.receive(world, now: now, &outputs) }
         }
@@ -165,6 +176,11 @@ private final class PortLoop {
         return inbox
       }) { take(message) }
       let now = SystemClock.now().uptime
+      if let due = filterCheck, now >= due {
+        filterCheck = nil
+        nextFilterCheck = now + Self.filterCheckInterval
+        performAll { port, world, now, outputs in port.checkGuard(world, now: now, &outputs) }
+      }
       // What becomes due in the meantime waits for the next round, after the descriptors.
       while let slot = queue.take(now: now) {
         perform(slot) { port, world, now, outputs in port.run(world, now: now, &outputs) }
@@ -174,7 +190,7 @@ private final class PortLoop {
 
   /// Milliseconds until something is due.
   private func timeout() -> Int32 {
-    guard let due = queue.nextDue() else { return -1 }
+    guard let due = [queue.nextDue(), filterCheck].compactMap({ $0 }).min() else { return -1 }
     let wait = due - SystemClock.now().uptime
     guard wait > .zero else { return 0 }
     let (seconds, attoseconds) = wait.components

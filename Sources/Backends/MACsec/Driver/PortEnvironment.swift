@@ -50,6 +50,8 @@ public struct PortEnvironment: Sendable {
   public var guardParent: @Sendable (_ parent: String, ParentGuard) throws(SecYError) -> Void
   /// The links that have such a filter, also from an earlier process.
   public var filteredLinks: @Sendable () -> Set<String>
+  /// Tells when such a filter may have been taken away by somebody; nil where nothing tells.
+  public var filterWatch: LinkFilterWatch?
   /// Whether the kernel has MACsec.
   public var hasKernelMACsec: Bool
 
@@ -58,13 +60,15 @@ public struct PortEnvironment: Sendable {
     makeSecY: @escaping @Sendable (SecYRequest) throws(SecYError) -> any SecY,
     capability: @escaping @Sendable (SecYRequest.Choice) -> SecYCapability?,
     guardParent: @escaping @Sendable (_ parent: String, ParentGuard) throws(SecYError) -> Void,
-    filteredLinks: @escaping @Sendable () -> Set<String> = { [] }, hasKernelMACsec: Bool = false
+    filteredLinks: @escaping @Sendable () -> Set<String> = { [] }, filterWatch: LinkFilterWatch? = nil,
+    hasKernelMACsec: Bool = false
   ) {
     self.openSocket = openSocket
     self.makeSecY = makeSecY
     self.capability = capability
     self.guardParent = guardParent
     self.filteredLinks = filteredLinks
+    self.filterWatch = filterWatch
     self.hasKernelMACsec = hasKernelMACsec
   }
 }

@@ -58,6 +58,7 @@ extension PortEnvironment {
           _ = try MustSecureFilter(parent: parent, exceptions: exceptions).ensure()
           try ParentStack.ensureCutOff(parent)
         }
-      }, filteredLinks: { (try? MustSecureFilter.filteredLinks()) ?? [] }, hasKernelMACsec: kernel != nil)
+      }, filteredLinks: { (try? MustSecureFilter.filteredLinks()) ?? [] },
+      filterWatch: try? LinkFilterWatch(), hasKernelMACsec: kernel != nil)
   }
 }
