@@ -479,35 +479,51 @@ def test_another_key_on_one_side_is_bridged_by_the_fallback(lab, sessions):
     assert lost == 0, (sent, lost, flow.gaps())
 
 
+# How long an agent may be away: the MKA life time, less a hello that may just have been missed.
+AWAY = 4
+
+
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_agent_comes_back_as_the_same_member(lab, sessions, victim):
     secure(lab, sessions, chain("mac_chain", ("1000", CAK)))
-    eventually(lambda: ping(lab[0], lab[1].address))
     side = lab[victim]
-    before = mka(sessions[victim])
-    with Ping(lab[1 - victim], side.address) as flow:
-        time.sleep(1)
-        side.agent.stop(signal.SIGKILL)
-        side.agent.start()
+    for _ in range(4):
+        eventually(lambda: ping(lab[0], lab[1].address))
         with side.manager() as session:
-            eventually(lambda: side.is_secured(session), 20)
-            after = mka(session)
-            time.sleep(8)
-            restarts = port(session)
-            assert leaf(restarts, "restarts/resumed") == "1", etree.tostring(restarts).decode()
-            assert leaf(after, "session/ca/my-mi") == leaf(before, "session/ca/my-mi")
-            assert leaf(after, "session/vp/latest-ki") == leaf(before, "session/vp/latest-ki")
-            assert int(leaf(after, "session/ca/my-mn")) > int(leaf(before, "session/ca/my-mn"))
-            side.is_secured(session)
-        sent, lost = flow.end()
+            eventually(lambda: side.is_secured(session), 40)
+            before = mka(session)
+            resumed = int(leaf(port(session), "restarts/resumed"))
+        with Ping(lab[1 - victim], side.address) as flow:
+            time.sleep(1)
+            away = time.monotonic()
+            side.agent.stop(signal.SIGKILL)
+            side.agent.start()
+            away = time.monotonic() - away
+            with side.manager() as session:
+                eventually(lambda: side.is_secured(session), 40)
+                after = mka(session)
+                time.sleep(8)
+                side.is_secured(session)
+                restarts = port(session)
+            sent, lost = flow.end()
+        # On a machine that is too busy to start the agent in time nothing can be said.
+        if away < AWAY:
+            break
+    else:
+        pytest.skip(f"the agent does not start within {AWAY} s here")
+    assert int(leaf(restarts, "restarts/resumed")) == resumed + 1, etree.tostring(restarts).decode()
+    assert leaf(after, "session/ca/my-mi") == leaf(before, "session/ca/my-mi")
+    assert leaf(after, "session/vp/latest-ki") == leaf(before, "session/vp/latest-ki")
+    assert int(leaf(after, "session/ca/my-mn")) > int(leaf(before, "session/ca/my-mn"))
     assert sent > 100 and lost == 0, (sent, lost, flow.gaps())
     # Back too late, it is a new member, and says so.
+    renewed = int(leaf(restarts, "restarts/renewed"))
     side.agent.stop(signal.SIGKILL)
     time.sleep(8)
     side.agent.start()
     with side.manager() as session:
         eventually(lambda: side.is_secured(session), 30)
-        assert leaf(port(session), "restarts/renewed") == "1"
+        assert int(leaf(port(session), "restarts/renewed")) == renewed + 1
         assert leaf(mka(session), "session/ca/my-mi") != leaf(before, "session/ca/my-mi")
     eventually(lambda: ping(lab[0], lab[1].address))
 
