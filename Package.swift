@@ -28,18 +28,18 @@ let package = Package(
     // Foundations
     .target(name: "Secrets", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
     .target(name: "Threads", dependencies: ["CLinux"], swiftSettings: v6),
-    .target(name: "Netlink", swiftSettings: v6),
+    .target(name: "Netlink", dependencies: ["Threads"], swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
     .target(name: "YANGGenerator", dependencies: ["CLibXML2", "YANG"], swiftSettings: v6),
     .target(name: "YANGToSwift", dependencies: ["YANG"], swiftSettings: v6),
 
     // The simulated KME
-    .target(name: "KMESimulator", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
+    .target(name: "KMESimulator", dependencies: ["CLinux", "COpenSSL", "Threads"], swiftSettings: v6),
 
     // The agent's core
     .target(name: "Datastore", dependencies: ["CLibXML2", "CLinux", "COpenSSL", "CSQLite", "Secrets", "YANG"], swiftSettings: v6),
     .target(name: "Models", dependencies: ["Datastore", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
-    .target(name: "NETCONF", dependencies: ["CLinux", "CLibSSH", "CLibXML2", "Datastore", "Secrets", "YANG", logging], swiftSettings: v6),
+    .target(name: "NETCONF", dependencies: ["CLibSSH", "CLibXML2", "CLinux", "Datastore", "Secrets", "Threads", "YANG", logging], swiftSettings: v6),
     .target(name: "KeyService", dependencies: ["Secrets"], swiftSettings: v6),
 
     // The userspace SecY
@@ -47,11 +47,11 @@ let package = Package(
     .target(name: "SecYControl", dependencies: ["COpenSSL", "SecYEngine"], swiftSettings: v6),
 
     // Backends
-    .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
-    .target(name: "MACsecPorts", dependencies: ["CLinux", "Datastore", "Interfaces", "KeyService", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], path: "Sources/Backends/MACsec", swiftSettings: v6),
+    .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "Threads", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
+    .target(name: "MACsecPorts", dependencies: ["CLinux", "Datastore", "Interfaces", "KeyService", "MKA", "Models", "Netlink", "Secrets", "Threads", "YANG", logging], path: "Sources/Backends/MACsec", swiftSettings: v6),
     .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "Threads", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
     .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
-    .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
+    .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "Threads", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
     .executableTarget(name: "yangc", dependencies: ["Datastore", "YANG", "YANGToSwift", arguments], swiftSettings: v6),

@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threads
 
 /// One or more KMEs behind real sockets, for labs and tests.
 ///
@@ -25,7 +26,7 @@ public final class Simulator: Sendable {
   let state: Mutex<Simulation>
   /// An event descriptor that ends the loop when it is written.
   let wake: Int32
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<SystemThread?>(nil)
   private let configuration: Configuration
 
   /// Checks the configuration, loads keys and certificates, and binds every socket.
@@ -84,32 +85,19 @@ public final class Simulator: Sendable {
 
   /// Serves on a thread of its own.
   public func start() throws(SimulatorError) {
-    let service = Unmanaged.passRetained(self)
-    var new = pthread_t()
-    let result = pthread_create(
-      &new, nil,
-      { pointer in
-        guard let pointer else { return nil }
-        // Making the loop fails only when the process has no descriptors left; then nothing is served.
-        try? Unmanaged<Simulator>.fromOpaque(pointer).takeRetainedValue().run()
-        return nil
-      }, service.toOpaque())
-    guard result == 0 else {
-      service.release()
-      throw SimulatorError(.system, "cannot start a thread: \(systemErrorText(result))")
+    do throws(SystemThread.Failure) {
+      // Making the loop fails only when the process has no descriptors left; then nothing is served.
+      let started = try SystemThread("kmesim") { [self] in try? run() }
+      thread.withLock { $0 = started }
+    } catch {
+      throw SimulatorError(.system, "cannot start a thread: \(systemErrorText(error.errorNumber))")
     }
-    let started = new
-    thread.withLock { $0 = started }
   }
 
   /// Ends `run` or `start`; after `start` it returns when the thread has ended. It can be called more than once.
   public func stop() {
     eventfd_write(wake, 1)
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    if let running { pthread_join(running, nil) }
+    thread.withLock { $0.take() }?.join()
   }
 
   /// The statistics of every instance by name.

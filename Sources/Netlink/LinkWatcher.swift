@@ -2,6 +2,7 @@
 
 import Glibc
 import Synchronization
+import Threads
 
 /// Follows the links and addresses of a network namespace: the one of the thread that makes it.
 ///
@@ -25,7 +26,7 @@ public final class LinkWatcher: Sendable {
   fileprivate let state = Mutex(State())
   fileprivate let wakeReader: Int32
   private let wakeWriter: Int32
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<SystemThread?>(nil)
 
   /// Starts the thread. The table is filled when this returns.
   ///
@@ -39,26 +40,12 @@ public final class LinkWatcher: Sendable {
     (wakeReader, wakeWriter) = (ends[0], ends[1])
     let loop = try WatcherLoop(self)
     try loop.resynchronize()
-    let context = Unmanaged.passRetained(loop)
-    var handle = pthread_t()
-    // The thread takes no signals: they are for others.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<WatcherLoop>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
-    pthread_sigmask(SIG_SETMASK, &before, nil)
-    guard code == 0 else {
-      context.release()
-      throw .system(call: "pthread_create", errorNumber: code)
+    do throws(SystemThread.Failure) {
+      let started = try SystemThread("netlink") { loop.run() }
+      thread.withLock { $0 = started }
+    } catch {
+      throw .system(call: "pthread_create", errorNumber: error.errorNumber)
     }
-    thread.withLock { $0 = handle }
   }
 
   deinit {
@@ -91,10 +78,10 @@ public final class LinkWatcher: Sendable {
 
   /// Ends the thread and waits for it. It must be called before the last reference goes, and not by a subscriber.
   public func stop() {
-    guard let handle = thread.withLock({ $0.take() }) else { return }
+    guard let running = thread.withLock({ $0.take() }) else { return }
     state.withLock { $0.isStopped = true }
     wake()
-    pthread_join(handle, nil)
+    running.join()
   }
 
   private func wake() {

@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Threads
 
 /// What an event loop calls when a descriptor is ready.
 protocol EventHandler: AnyObject {
@@ -38,7 +39,7 @@ final class EventLoop: @unchecked Sendable {
   private let wakeDescriptor: Int32
   private let inbox = Mutex(Inbox())
   private let name: String
-  private var thread: pthread_t?
+  private var thread: SystemThread?
   private var handlers: [Registration: any EventHandler] = [:]
   private var nextRegistration: Registration = 1
   /// Sorted, the soonest last.
@@ -71,21 +72,16 @@ final class EventLoop: @unchecked Sendable {
 
   /// Starts the thread.
   func start() throws(ServerError) {
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(self)
-    let code = pthread_create(&thread, nil, EventLoop.main, context.toOpaque())
-    guard code == 0 else {
-      context.release()
-      throw .system("pthread_create", code)
+    do throws(SystemThread.Failure) { thread = try SystemThread(name) { [self] in run() } } catch {
+      throw .system("pthread_create", error.errorNumber)
     }
-    self.thread = thread
   }
 
   /// Ends the thread after the work that waits, and waits for it. Not from the loop itself.
   func stop() {
     inbox.withLock { $0.isStopped = true }
     wake()
-    if let thread { pthread_join(thread, nil) }
+    thread?.join()
     thread = nil
   }
 
@@ -145,14 +141,6 @@ final class EventLoop: @unchecked Sendable {
 
   func cancel(timer id: UInt64) {
     if let index = timers.lastIndex(where: { $0.id == id }) { timers.remove(at: index) }
-  }
-
-  private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { context in
-    guard let context else { return nil }
-    let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
-    agentd_set_thread_name(loop.name)
-    loop.run()
-    return nil
   }
 
   private func run() {

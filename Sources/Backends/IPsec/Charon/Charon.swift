@@ -90,10 +90,11 @@ public final class Charon: @unchecked Sendable {
       let old = CharonDirectory(settings: settings).configurationText()
       shared.withLock { $0.runsOldSettings = old != $0.text }
     }
-    let code = SystemThread.start("charon") { [self] in run(isLocked: isLocked, recorded: recorded) }
-    guard code == 0 else {
+    do throws(SystemThread.Failure) {
+      _ = try SystemThread("charon") { [self] in run(isLocked: isLocked, recorded: recorded) }
+    } catch {
       client.stop()
-      throw CharonError(.system, "no thread for charon: \(systemReason(code))")
+      throw CharonError(.system, "no thread for charon: \(systemReason(error.errorNumber))")
     }
   }
 

@@ -58,8 +58,9 @@ final class PPKSocketServer: Sendable {
   ///
   /// - Throws: `system`.
   func start() throws(VICIError) {
-    let code = SystemThread.start("agentd-ppk") { [self] in serve() }
-    guard code == 0 else { throw VICIError(.system, "no thread for charon's questions: \(systemReason(code))") }
+    do throws(SystemThread.Failure) { _ = try SystemThread("agentd-ppk") { [self] in serve() } } catch {
+      throw VICIError(.system, "no thread for charon's questions: \(systemReason(error.errorNumber))")
+    }
   }
 
   /// Ends serving, soon after; answers under way are lost.

@@ -76,10 +76,9 @@ public final class VICIClient: @unchecked Sendable {
       return true
     }
     guard mayStart else { return }
-    let code = SystemThread.start("vici") { [self] in run() }
-    guard code == 0 else {
+    do throws(SystemThread.Failure) { _ = try SystemThread("vici") { [self] in run() } } catch {
       inbox.withLock { $0.isRunning = false }
-      throw VICIError(.system, "no thread for the VICI client: \(systemReason(code))")
+      throw VICIError(.system, "no thread for the VICI client: \(systemReason(error.errorNumber))")
     }
   }
 

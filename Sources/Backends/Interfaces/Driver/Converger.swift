@@ -3,6 +3,7 @@
 import Glibc
 import Netlink
 import Synchronization
+import Threads
 
 /// Keeps interfaces as they are configured: a thread that looks at an interface when its configuration changes, when
 /// the kernel tells of one of its links, and again later when something was refused.
@@ -28,7 +29,7 @@ final class Converger: Sendable {
   fileprivate let ports: PortDirectory
   private let watcher: LinkWatcher
   private let subscription = Mutex<LinkWatcher.Subscription?>(nil)
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<SystemThread?>(nil)
   private let wakeReader: Int32
   private let wakeWriter: Int32
 
@@ -93,30 +94,18 @@ final class Converger: Sendable {
     let events = watcher.subscribe { [weak self] in self?.take($0) }
     subscription.withLock { $0 = events }
     ports.onChange { [weak self] in self?.touch($0) }
-    var handle = pthread_t()
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    let context = Unmanaged.passRetained(ConvergerLoop(self))
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<ConvergerLoop>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
-    pthread_sigmask(SIG_SETMASK, &before, nil)
-    if code == 0 { thread.withLock { $0 = handle } } else { context.release() }
+    let loop = ConvergerLoop(self)
+    let started = try? SystemThread("interfaces") { loop.run() }
+    thread.withLock { $0 = started }
   }
 
   /// Ends the thread. Links stay as they are.
   func stop() {
     if let events = subscription.withLock({ $0.take() }) { watcher.cancel(events) }
-    guard let handle = thread.withLock({ $0.take() }) else { return }
+    guard let running = thread.withLock({ $0.take() }) else { return }
     state.withLock { $0.isStopped = true }
     wake()
-    pthread_join(handle, nil)
+    running.join()
   }
 
   /// On the watcher's thread.

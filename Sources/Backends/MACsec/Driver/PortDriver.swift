@@ -7,6 +7,7 @@ import KeyService
 import MKA
 import Netlink
 import Synchronization
+import Threads
 
 /// All ports with MACsec, on one thread: frames, timers, links and answers of the key service come to it.
 ///
@@ -50,7 +51,7 @@ public final class PortDriver: Sendable {
   fileprivate let directory: PortDirectory
   fileprivate let listener: Listener
   fileprivate let wakeDescriptor: Int32
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<SystemThread?>(nil)
 
   /// Starts the thread. Fails when the system gives none, or no descriptors.
   init(
@@ -63,20 +64,12 @@ public final class PortDriver: Sendable {
     wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     guard wakeDescriptor >= 0 else { throw MKAError(.system, "cannot make an eventfd: \(errorText())") }
     let loop = try PortLoop(self)
-    let context = Unmanaged.passRetained(loop)
-    var handle = pthread_t()
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<PortLoop>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
-    guard code == 0 else {
-      context.release()
-      throw MKAError(.system, "cannot start a thread: \(String(cString: strerror(code)))")
+    do throws(SystemThread.Failure) {
+      let started = try SystemThread("macsec") { loop.run() }
+      thread.withLock { $0 = started }
+    } catch {
+      throw MKAError(.system, "cannot start a thread: \(String(cString: strerror(error.errorNumber)))")
     }
-    thread.withLock { $0 = handle }
   }
 
   deinit { close(wakeDescriptor) }
@@ -95,9 +88,9 @@ public final class PortDriver: Sendable {
 
   /// Ends the thread and leaves all ports and their SecYs as they are, for the next process.
   public func stop() {
-    guard let handle = thread.withLock({ $0.take() }) else { return }
+    guard let running = thread.withLock({ $0.take() }) else { return }
     post(.stop)
-    pthread_join(handle, nil)
+    running.join()
   }
 
   /// Looks at a port; nil when there is none of that name.

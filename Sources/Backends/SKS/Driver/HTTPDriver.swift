@@ -5,6 +5,7 @@ import CLinux
 import Glibc
 import Secrets
 import Synchronization
+import Threads
 
 /// libcurl on a thread of its own: takes orders from any thread, gives results on its thread.
 ///
@@ -38,7 +39,7 @@ final class HTTPDriver: Sendable {
 
   private let inbox = Mutex<[Command]>([])
   private let wakeDescriptor: Int32
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<SystemThread?>(nil)
 
   /// Fails when the system has no descriptors left.
   init() throws(TransportFailure) {
@@ -55,27 +56,13 @@ final class HTTPDriver: Sendable {
 
   /// Starts the thread. It holds the driver and the delegate until ``stop()``.
   func run(delegate: any Delegate, sealer: Sealer) throws(TransportFailure) {
-    let loop = Unmanaged.passRetained(try DriverLoop(self, delegate, sealer))
-    var handle = pthread_t()
-    // The thread takes no signals: they are for others, and a peer that closes early must not raise SIGPIPE here.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    let result = pthread_create(
-      &handle, nil,
-      { argument in
-        guard let argument else { return nil }
-        agentd_set_thread_name("sks-http")
-        Unmanaged<DriverLoop>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, loop.toOpaque())
-    pthread_sigmask(SIG_SETMASK, &before, nil)
-    guard result == 0 else {
-      loop.release()
-      throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: result)
+    let loop = try DriverLoop(self, delegate, sealer)
+    do throws(SystemThread.Failure) {
+      let started = try SystemThread("sks-http") { loop.run() }
+      thread.withLock { $0 = started }
+    } catch {
+      throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: error.errorNumber)
     }
-    thread.withLock { $0 = handle }
   }
 
   /// Takes commands, in order.
@@ -93,9 +80,9 @@ final class HTTPDriver: Sendable {
 
   /// Gives up what is in flight and ends the thread. Results do not come any more.
   func stop() {
-    guard let handle = thread.withLock({ $0.take() }) else { return }
+    guard let running = thread.withLock({ $0.take() }) else { return }
     post([.stop])
-    if pthread_equal(handle, pthread_self()) != 0 { pthread_detach(handle) } else { pthread_join(handle, nil) }
+    running.join()
   }
 
   fileprivate func takeCommands() -> [Command] {
