@@ -11,6 +11,7 @@ extension DataAssembler {
     if values.count > frame.values { gatherValues(frame) }
     let count = slots.count - frame.slots
     if count > 1 { arrangeSlots(frame) }
+    if edits.count > frame.edits { checkRepeatedEdits(frame) }
     if schema.kind == .list { requireKeys(frame) }
     if count + edits.count - frame.edits > 1 { checkChoices(frame) }
     var finished: Finished?
@@ -45,6 +46,16 @@ extension DataAssembler {
     let own = slots[frame.slots...]
     for (left, right) in zip(own, own.dropFirst()) where left.position == right.position {
       report(.repeated(path(to: frame.schema.dataChildren[Int(left.position)])))
+    }
+  }
+
+  /// Reports containers and leafs that are there twice, once at least with operations in them. Entries of a list may be:
+  /// their operations come one after the other.
+  private func checkRepeatedEdits(_ frame: Frame) {
+    var seen = Set<Int32>()
+    for slot in slots[frame.slots...] { seen.insert(Int32(slot.position)) }
+    for edit in edits[frame.edits...] where edit.schema.kind == .container || edit.schema.kind == .leaf {
+      if !seen.insert(Int32(edit.schema.position)).inserted { report(.repeated(path(to: edit.schema))) }
     }
   }
 

@@ -288,6 +288,11 @@ import YANG
     ("<number/>", ["invalid-value /test:top/test:number"]),
     ("<name>a</name><name>b</name>", ["bad-element /test:top/test:name"]),
     ("<plain/><plain><a>1</a></plain><plain><b>1</b></plain>", ["bad-element /test:top/test:plain"]),
+    ("<plain><a>1</a></plain><plain><b nc:operation='create'>1</b></plain>", ["bad-element /test:top/test:plain"]),
+    (
+      "<plain nc:operation='replace'><a>1</a></plain><plain><b nc:operation='remove'/></plain>",
+      ["bad-element /test:top/test:plain"]
+    ),
     ("<item><text>a</text></item>", ["missing-element /test:top/test:item"]),
     ("<item><id>1</id></item><item><id>1</id></item>", ["bad-element /test:top/test:item[test:id='1']"]),
     (
