@@ -59,6 +59,23 @@ class Bed:
         options.update(more)
         self.start(side, f"{prefix} /root/mkaport " + " ".join(f"{name}={value}" for name, value in options.items()))
 
+    def killed_and_back(self, side, limit=30, **options):
+        """Kills our port and starts it again a second later, with pings on the way. Whether it was back within the life
+        time of MKA, which a busy machine with an emulated processor may fail to do: then it begins anew."""
+        lines = len(self.lines(side))
+        self.run("rm -f /tmp/ping.*")
+        self.pinging(300, 0.02)
+        killed = self.processes.pop(side)
+        self.run(f"sleep 0.5; kill -9 {killed}; sleep 1")
+        self.port(side, **options)
+        self.wait("end of starting", lambda: any(
+            "resumed" in line or line.get("event") == "SESSION_START" for line in self.lines(side)[lines:]), limit)
+        answers = self.answers()
+        if not any("resumed" in line for line in self.lines(side)[lines:]):
+            self.wait("answers", lambda: self.ping(3) == 1, 60)
+            return False
+        return answers
+
     def kill(self, side, signal="KILL"):
         process = self.processes.pop(side, None)
         if process:
@@ -281,19 +298,21 @@ def test_killed_and_back_in_time_loses_no_frame(bed):
     bed.secured()
     bed.address()
     assert bed.ping(5) == 1
-    bed.pinging(600, 0.02)
-    time.sleep(1)
-    bed.kill("a")
-    time.sleep(2)
-    bed.port("a", suite="GCM-AES-XPN-256", state="/tmp/a.state")
-    bed.wait("resumption", lambda: any("resumed" in line for line in bed.lines("a")))
-    assert bed.answers() == ("600", "600")
-    time.sleep(7)
-    # The peer saw the same member all the time.
-    assert bed.count("b", event="SESSION_SECURED") == 1
-    assert bed.count("b", command="port") == bed.count("b", command="port", status="protected") + 1
-    assert bed.ping() == 1
-    assert not bed.errors()
+    for _ in range(4):
+        lines = len(bed.lines("b"))
+        answers = bed.killed_and_back("a", suite="GCM-AES-XPN-256", state="/tmp/a.state")
+        time.sleep(7)
+        said = bed.lines("b")[lines:]
+        # The peer gave it up before it was back: the next time, then.
+        if not answers or any(line.get("event") == "KEEPALIVE_TIMEOUT" for line in said):
+            continue
+        assert answers == ("300", "300")
+        # The peer saw the same member all the time, and nothing new.
+        assert not [line for line in said if line.get("event") == "SESSION_SECURED" or line.get("command") == "port"]
+        assert bed.ping() == 1
+        assert not bed.errors()
+        return
+    pytest.fail("not once back within the life time of MKA")
 
 
 def test_traffic_outlives_both_agents_and_they_begin_anew(bed):
@@ -440,14 +459,19 @@ network={{
         assert bed.count("a", event="SAK_REKEY") > before
 
     def test_killed_and_back_in_time(self, bed):
-        bed.port("a", bits=128, suite="GCM-AES-128", priority=0, state="/tmp/a.state")
+        options = dict(bits=128, suite="GCM-AES-128", priority=0, state="/tmp/a.state")
+        bed.port("a", **options)
         self.supplicant(bed, 128, 255)
         self.check(bed)
-        bed.pinging(500, 0.02)
-        bed.kill("a")
-        time.sleep(2)
-        bed.port("a", bits=128, suite="GCM-AES-128", priority=0, state="/tmp/a.state")
-        bed.wait("resumption", lambda: any("resumed" in line for line in bed.lines("a")))
-        assert bed.answers() == ("500", "500")
-        time.sleep(8)
-        assert bed.ping(50, 0.02) == 1
+        for _ in range(4):
+            key = re.search(r"key ([0-9a-f]{32})", bed.macsec("b", self.DEVICE)).group(1)
+            answers = bed.killed_and_back("a", **options)
+            time.sleep(8)
+            # Another key: it was given up before it was back.
+            if not answers or key not in bed.macsec("b", self.DEVICE):
+                bed.wait("answers", lambda: bed.ping(3) == 1, 60)
+                continue
+            assert answers == ("300", "300")
+            assert bed.ping(50, 0.02) == 1
+            return
+        pytest.fail("not once back within the life time of MKA")
