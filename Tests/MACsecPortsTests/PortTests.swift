@@ -136,7 +136,7 @@ import YANG
       try lab.first.state(MKAInterfaceModel.self).first?.statistics.idbStats.failureStats.macsecFailure.txSAInstall ?? 0
         > 0
     }
-    #expect(try lab.first.port()?.reason == "it was told to refuse")
+    try await wait("the reason") { try lab.first.port()?.reason == "it was told to refuse" }
     #expect(try lab.first.eventNames().contains("FAILURE"))
     lab.first.secY()?.held.withLock { $0.refuses = nil }
     try await wait("secured") { lab.isSecured }
