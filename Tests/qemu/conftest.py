@@ -8,8 +8,21 @@ import pathlib
 import pytest
 from bed import Guest, Unavailable
 
+LONG = os.environ.get("AGENTD_LONG") == "1"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("AGENTD_BUILD", ROOT / ".build" / "debug"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only with AGENTD_LONG=1: machines are emulated here, and slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    if LONG:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.fixture(scope="session")

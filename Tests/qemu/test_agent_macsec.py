@@ -14,6 +14,8 @@ from conftest import BUILD, ROOT
 from lxml import etree
 from ncclient import manager
 
+pytestmark = pytest.mark.long
+
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 MACSEC = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-macsec-cfg"
 KEY_CHAIN = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-key-chain-cfg"

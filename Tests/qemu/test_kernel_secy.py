@@ -156,6 +156,10 @@ def bed(guest):
     bed.close()
 
 
+def long(parameter):
+    return pytest.param(parameter, marks=pytest.mark.long)
+
+
 def frames(capture):
     """The frames of a capture file."""
     assert struct.unpack("<I", capture[:4])[0] == 0xA1B2C3D4
@@ -167,7 +171,8 @@ def frames(capture):
     return found
 
 
-@pytest.mark.parametrize("suite", ["GCM-AES-128", "GCM-AES-256", "GCM-AES-XPN-128", "GCM-AES-XPN-256"])
+@pytest.mark.parametrize(
+    "suite", [long("GCM-AES-128"), long("GCM-AES-256"), long("GCM-AES-XPN-128"), "GCM-AES-XPN-256"])
 def test_secured_with_each_suite(bed, suite):
     for side in "ab":
         bed.port(side, suite=suite)
@@ -182,6 +187,7 @@ def test_secured_with_each_suite(bed, suite):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_nothing_in_clear_on_the_wire(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-XPN-256", must=1)
@@ -201,6 +207,7 @@ def test_nothing_in_clear_on_the_wire(bed):
     assert not any(clear in frame for frame in wire)
 
 
+@pytest.mark.long
 def test_integrity_only(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-128", offset="none")
@@ -228,6 +235,7 @@ def test_rekeys_lose_no_frame(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_packet_numbers_that_run_out_bring_a_new_sak(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-128")
@@ -240,6 +248,7 @@ def test_packet_numbers_that_run_out_bring_a_new_sak(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_delay_protection(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-XPN-128", delay=1, window=8)
@@ -251,6 +260,7 @@ def test_delay_protection(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_dormant_until_secured(bed):
     def state():
         return re.search(r"state (\w+)", bed.run("ip -n a link show ms-va")).group(1)
@@ -273,6 +283,7 @@ def test_dormant_until_secured(bed):
     bed.wait("operational port", lambda: state() == "UP")
 
 
+@pytest.mark.long
 def test_another_suite_takes_the_place_of_the_first(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-XPN-256")
@@ -315,6 +326,7 @@ def test_killed_and_back_in_time_loses_no_frame(bed):
     pytest.fail("not once back within the life time of MKA")
 
 
+@pytest.mark.long
 def test_traffic_outlives_both_agents_and_they_begin_anew(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-256")
@@ -335,6 +347,7 @@ def test_traffic_outlives_both_agents_and_they_begin_anew(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_a_device_that_is_deleted_is_made_again(bed):
     for side in "ab":
         bed.port(side, suite="GCM-AES-128")
@@ -368,6 +381,7 @@ def test_must_secure(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_two_capabilities_are_enough(bed):
     who = "setpriv --reuid=1000 --regid=1000 --clear-groups"
     for clause in ("inh-caps", "ambient-caps", "bounding-set"):
@@ -382,6 +396,7 @@ def test_two_capabilities_are_enough(bed):
     assert not bed.errors()
 
 
+@pytest.mark.long
 def test_should_secure(bed):
     # Until the other end does MKA too, frames pass in clear, each once.
     bed.run("ip -n b addr add 10.0.0.2/24 dev vb")
@@ -442,13 +457,14 @@ network={{
         assert bed.counter("a", "InPktsNotValid") == 0 and bed.counter("b", "InPktsNotValid", self.DEVICE) == 0
         assert not [line for line in bed.lines("a") if "error" in line]
 
-    @pytest.mark.parametrize("bits", [128, 256])
+    @pytest.mark.parametrize("bits", [long(128), 256])
     @pytest.mark.parametrize("ours", [0, 255], ids=["our-key-server", "their-key-server"])
     def test_secured(self, bed, bits, ours):
         bed.port("a", bits=bits, suite="GCM-AES-128", priority=ours)
         self.supplicant(bed, bits, 255 - ours)
         self.check(bed)
 
+    @pytest.mark.long
     def test_our_rekeys_lose_no_frame(self, bed):
         bed.port("a", bits=128, suite="GCM-AES-128", priority=0, rekey=5)
         self.supplicant(bed, 128, 255)
@@ -458,6 +474,7 @@ network={{
         assert bed.answers() == ("700", "700")
         assert bed.count("a", event="SAK_REKEY") > before
 
+    @pytest.mark.long
     def test_killed_and_back_in_time(self, bed):
         options = dict(bits=128, suite="GCM-AES-128", priority=0, state="/tmp/a.state")
         bed.port("a", **options)

@@ -12,6 +12,8 @@ from conftest import BUILD, ROOT
 from lxml import etree
 from ncclient import manager
 
+pytestmark = pytest.mark.long
+
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 CISCO = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-"
 MACSEC, KEY_CHAIN, INTERFACE, ADDRESS = (

@@ -5,6 +5,8 @@ import pytest
 from conftest import BUILD
 from test_kernel_secy import Bed
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def guest(boot):

@@ -22,8 +22,11 @@ AGENTD = "urn:agentd:yang:agentd-interfaces"
 CHARON, SWANCTL = "/usr/sbin/charon-systemd", "/usr/sbin/swanctl"
 PSK = "0123456789abcdef0123456789abcdef"
 
-pytestmark = pytest.mark.skipif(
-    not (os.path.exists(CHARON) and os.path.exists(SWANCTL)), reason="charon and swanctl are not installed")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (os.path.exists(CHARON) and os.path.exists(SWANCTL)), reason="charon and swanctl are not installed"),
+]
 
 
 def near(number):
