@@ -25,7 +25,7 @@ public final class PortDriver: Sendable {
     var note: @Sendable (_ interface: String, PortNote) -> Void
   }
 
-  fileprivate enum Message: Sendable {
+  enum Message: Sendable {
     case configure([(name: String, settings: PortSettings?)])
     case links([String: Link])
     case answer(KeyAnswer, transaction: UInt64, generation: UInt64, port: String)
@@ -45,12 +45,12 @@ public final class PortDriver: Sendable {
   }
 
   let table = Mutex(Table())
-  fileprivate let inbox = Mutex<[Message]>([])
-  fileprivate let world: PortWorld
-  fileprivate let keys: (any KeyService)?
-  fileprivate let directory: PortDirectory
-  fileprivate let listener: Listener
-  fileprivate let wakeDescriptor: Int32
+  let inbox = Mutex<[Message]>([])
+  let world: PortWorld
+  let keys: (any KeyService)?
+  let directory: PortDirectory
+  let listener: Listener
+  let wakeDescriptor: Int32
   private let thread = Mutex<SystemThread?>(nil)
 
   /// Starts the thread. Fails when the system gives none, or no descriptors.
@@ -101,7 +101,7 @@ public final class PortDriver: Sendable {
   /// The names of all ports, in order.
   var names: [String] { table.withLock { $0.slots.keys.sorted() } }
 
-  fileprivate func post(_ message: Message) {
+  func post(_ message: Message) {
     let isFirst = inbox.withLock { inbox in
       inbox.append(message)
       return inbox.count == 1
@@ -121,268 +121,9 @@ enum PortNote: Sendable, Hashable {
 /// The system's words for errno.
 func errorText() -> String { String(cString: strerror(errno)) }
 
-/// The thread's own part.
-private final class PortLoop {
-  private let driver: PortDriver
-  private let epoll: Int32
-  private var queue = DueQueue()
-  private var links: [String: Link] = [:]
-  /// Of a descriptor: its port.
-  private var watched: [Int32: Int] = [:]
-  private var isStopped = false
-  /// When the guards of all parent links are to be looked at, after filters of the system were taken away. Not more
-  /// often than once in this interval: what this agent changes itself is told too.
-  private var filterCheck: Duration?
-  private var nextFilterCheck = Duration.zero
-  private static let filterCheckInterval = Duration.seconds(1)
-
-  init(_ driver: PortDriver) throws(MKAError) {
-    self.driver = driver
-    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-    guard epoll >= 0 else { throw MKAError(.system, "cannot make an epoll instance: \(errorText())") }
-    var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: driver.wakeDescriptor))
-    epoll_ctl(epoll, EPOLL_CTL_ADD, driver.wakeDescriptor, &event)
-    if let watch = driver.world.environment.filterWatch {
-      event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: watch.descriptor))
-      epoll_ctl(epoll, EPOLL_CTL_ADD, watch.descriptor, &event)
-    }
-  }
-
-  deinit { close(epoll) }
-
-  func run() {
-    var events = [epoll_event](repeating: epoll_event(), count: 256)
-    while !isStopped {
-      let count = epoll_wait(epoll, &events, Int32(events.count), timeout())
-      for event in events.prefix(max(0, Int(count))) {
-        if event.data.fd == driver.wakeDescriptor {
-          var value: eventfd_t = 0
-          eventfd_read(driver.wakeDescriptor, &value)
-        } else if let watch = driver.world.environment.filterWatch, event.data.fd == watch.descriptor {
-          if watch.takeRemovals() { filterCheck = nextFilterCheck }
-        } else if let slot = watched[event.data.fd] {
-          perform(slot) { port, world, now, outputs in port.receive(world, now: now, &outputs) }
-        }
-      }
-      for message in driver.inbox.withLock({ inbox in
-        defer { inbox = [] }
-        return inbox
-      }) { take(message) }
-      let now = SystemClock.now().uptime
-      if let due = filterCheck, now >= due {
-        filterCheck = nil
-        nextFilterCheck = now + Self.filterCheckInterval
-        performAll { port, world, now, outputs in port.checkGuard(world, now: now, &outputs) }
-      }
-      // What becomes due in the meantime waits for the next round, after the descriptors.
-      while let slot = queue.take(now: now) {
-        perform(slot) { port, world, now, outputs in port.run(world, now: now, &outputs) }
-      }
-    }
-  }
-
-  /// Milliseconds until something is due.
-  private func timeout() -> Int32 {
-    guard let due = [queue.nextDue(), filterCheck].compactMap({ $0 }).min() else { return -1 }
-    let wait = due - SystemClock.now().uptime
-    guard wait > .zero else { return 0 }
-    let (seconds, attoseconds) = wait.components
-    return Int32(clamping: seconds * 1_000 + attoseconds / 1_000_000_000_000_000 + 1)
-  }
-
-  /// Gives a port an input, then deals with what it wants and when it wants to be called again.
-  private func perform(_ slot: Int, _ body: (inout Port, PortWorld, Moment, inout [Port.Output]) -> Void) {
-    let now = SystemClock.now()
-    var outputs: [Port.Output] = []
-    let world = driver.world
-    let result: (name: String, due: Duration?)? = driver.table.withLock { table in
-      guard table.ports.indices.contains(slot), var port = table.ports[slot] else { return nil }
-      // Taken out for the time being, so that it is not copied when it changes.
-      table.ports[slot] = nil
-      body(&port, world, now, &outputs)
-      let due = port.due(now: now)
-      table.ports[slot] = port
-      return (port.name, due)
-    }
-    guard let result else { return queue.set(slot, due: nil) }
-    queue.set(slot, due: result.due)
-    for output in outputs { deal(with: output, of: result.name, slot: slot) }
-  }
-
-  private func performAll(_ body: (inout Port, PortWorld, Moment, inout [Port.Output]) -> Void) {
-    for slot in driver.table.withLock({ $0.slots.values.sorted() }) { perform(slot, body) }
-  }
-
-  // MARK: Inbox
-
-  private func take(_ message: PortDriver.Message) {
-    switch message {
-    case .configure(let changes): for change in changes { configure(change.name, change.settings) }
-    case .links(let links):
-      self.links = links
-      updateLinks()
-    case .names: updateLinks()
-    case .answer(let answer, let transaction, let generation, let port):
-      guard let slot = slot(port) else { return }
-      perform(slot) { port, world, now, outputs in
-        port.complete(transaction, with: answer, generation: generation, world, now: now, &outputs)
-      }
-    case .prefetched(let answer, let remoteSystem, let generation, let port):
-      guard let slot = slot(port) else { return }
-      perform(slot) { port, _, now, outputs in
-        port.take(prefetched: answer, remoteSystem: remoteSystem, generation: generation, now: now, &outputs)
-      }
-    case .system(let system, let profile):
-      performAll { port, world, now, outputs in
-        if port.settings.policy.keySource?.profile == profile {
-          port.learn(system: system, world, now: now, &outputs)
-        }
-      }
-    case .openUnconfigured: openUnconfigured()
-    case .stop: isStopped = true
-    }
-  }
-
-  private func openUnconfigured() {
-    let configured = driver.table.withLock { table in
-      Set(table.ports.compactMap { port in port.flatMap { $0.settings.isShutDown ? nil : $0.linkName } })
-    }
-    let environment = driver.world.environment
-    for link in environment.filteredLinks() where !configured.contains(link) {
-      // What cannot be taken away is told by the link's own counters, and tried again at the next start.
-      try? environment.guardParent(link, .open)
-    }
-  }
-
-  private func slot(_ name: String) -> Int? { driver.table.withLock { $0.slots[name] } }
-
-  private func configure(_ name: String, _ settings: PortSettings?) {
-    let linkName = driver.directory.linkName(of: name)
-    let link = links[linkName]
-    guard let settings else {
-      guard let slot = slot(name) else { return }
-      perform(slot) { port, world, now, outputs in
-        port.takeDown(world, now: now, &outputs)
-        port.openParent(world)
-        outputs.append(.carry(.own))
-      }
-      driver.table.withLock { table in
-        table.ports[slot] = nil
-        table.slots[name] = nil
-      }
-      queue.set(slot, due: nil)
-      driver.world.store?.remove(port: name)
-      return
-    }
-    let slot = driver.table.withLock { table -> Int in
-      if let slot = table.slots[name] { return slot }
-      let slot = table.ports.firstIndex { $0 == nil } ?? table.ports.count
-      if slot == table.ports.count { table.ports.append(nil) }
-      table.ports[slot] = Port(name: name, settings: settings, linkName: linkName)
-      table.slots[name] = slot
-      return slot
-    }
-    perform(slot) { port, world, now, outputs in
-      let needsNewSecY = port.settings.needsOtherSecY(than: settings)
-      port.settings = settings
-      port.link = link
-      port.linkName = linkName
-      if needsNewSecY { port.takeDown(world, now: now, &outputs) }
-      port.retryAt = nil
-      port.converge(world, now: now, &outputs)
-    }
-  }
-
-  private func updateLinks() {
-    let ports = driver.table.withLock { table in
-      table.slots.compactMap { name, slot in
-        table.ports[slot].map { (name: name, slot: slot, link: $0.link, linkName: $0.linkName) }
-      }
-    }
-    for port in ports {
-      let linkName = driver.directory.linkName(of: port.name)
-      let link = links[linkName]
-      guard link != port.link || linkName != port.linkName else { continue }
-      perform(port.slot) { port, world, now, outputs in
-        if port.link?.index != link?.index { port.retryAt = nil }
-        port.link = link
-        port.linkName = linkName
-        port.converge(world, now: now, &outputs)
-      }
-    }
-  }
-
-  // MARK: Outputs
-
-  private func deal(with output: Port.Output, of name: String, slot: Int) {
-    switch output {
-    case .event(let event, let isLogged): driver.listener.event(name, event, isLogged)
-    case .rekeySummary(let count): driver.listener.note(name, .rekeySummary(count))
-    case .bufferLow(let level): driver.listener.note(name, .bufferLow(level: level))
-    case .bufferRestored: driver.listener.note(name, .bufferRestored)
-    case .restarted(let isResumed, let reason):
-      driver.listener.note(name, .restarted(isResumed: isResumed, reason: reason))
-    case .watch(let socket):
-      watched[socket.descriptor] = slot
-      var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: socket.descriptor))
-      epoll_ctl(epoll, EPOLL_CTL_ADD, socket.descriptor, &event)
-    case .unwatch(let socket):
-      watched[socket.descriptor] = nil
-      var event = epoll_event()
-      epoll_ctl(epoll, EPOLL_CTL_DEL, socket.descriptor, &event)
-    case .carry(.link(let link)): driver.directory.carry(name, on: .link(link))
-    case .carry(.awaited): driver.directory.carry(name, on: .awaited)
-    case .carry(.own): driver.directory.carry(name, on: nil)
-    case .ask(let request, let question): ask(request, question, port: name)
-    case .prefetch(let remoteSystem, let question):
-      fetch(question, kind: .new, remoteSystem: remoteSystem) { [weak driver] answer in
-        driver?.post(
-          .prefetched(answer, remoteSystem: remoteSystem, generation: question.generation, port: name))
-      }
-    case .askSystem(let profile): askSystem(profile)
-    }
-  }
-
-  private func ask(_ request: KeyRequest, _ question: Port.KeyQuestion, port: String) {
-    fetch(question, kind: request.kind, remoteSystem: request.remoteSystem) { [weak driver] answer in
-      driver?.post(
-        .answer(answer, transaction: request.transaction, generation: question.generation, port: port))
-    }
-  }
-
-  private func fetch(
-    _ question: Port.KeyQuestion, kind: KeyRequest.Kind, remoteSystem: String?,
-    answer: @escaping @Sendable (KeyAnswer) -> Void
-  ) {
-    guard let keys = driver.keys else { return answer(.unavailable("this agent has no key service")) }
-    Task {
-      answer(
-        await KeyFetch.fetch(
-          kind, remoteSystem: remoteSystem, profile: question.profile, timeout: question.timeout, from: keys))
-    }
-  }
-
-  /// Asks how the key service knows this system, again and again until it says so.
-  private func askSystem(_ profile: String) {
-    guard let keys = driver.keys else { return }
-    Task { [weak driver] in
-      for attempt in 0..<10_000 {
-        guard let driver, driver.uses(profile) else { return }
-        if let known = try? await keys.capabilities(profile: profile, deadline: .seconds(30)),
-          !known.localSystem.isEmpty
-        {
-          driver.post(.system(known.localSystem, profile: profile))
-          return
-        }
-        try? await Task.sleep(for: .seconds(min(30, 1 << min(attempt, 5))))
-      }
-    }
-  }
-}
-
 extension PortDriver {
   /// Whether a port still wants to know of a profile.
-  fileprivate func uses(_ profile: String) -> Bool {
+  func uses(_ profile: String) -> Bool {
     table.withLock { $0.ports.contains { $0?.settings.policy.keySource?.profile == profile && $0?.active != nil } }
   }
 }
