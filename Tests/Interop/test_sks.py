@@ -67,9 +67,9 @@ def becomes(session, name, state, limit=30):
         entry = read(session, name)
         now = None if entry is None else leaf(entry, "remote-profile-info/state")
         assert now == state, f"{name} is {now}, not {state}"
-        return entry
+        return [entry]
 
-    return eventually(check, limit)
+    return eventually(check, limit)[0]
 
 
 def test_key(session, name, **inputs):

@@ -1,23 +1,22 @@
-#!/usr/bin/env python3
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 """The MKA engine against a stock wpa_supplicant, in two network namespaces.
 
 wpa_supplicant's calls to the kernel's MACsec are answered by secy_preload.c, so this runs on any kernel. Both ends log
-the keys that they install; they must be the same. Usage: test_wpa_supplicant.py PATH-OF-mkaport. Needs root.
-Exit status 77 and one line when something to test with is missing.
+the keys that they install; they must be the same. Needs root; Tests/mka/run builds what it needs and runs it.
 """
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MKAPORT = None
+ROOT = pathlib.Path(HERE).parents[1]
+MKAPORT = str(pathlib.Path(os.environ.get("AGENTD_BUILD", ROOT / ".build" / "debug")) / "mkaport")
 CAK = {128: "0123456789abcdef0123456789abcdef", 256: "0123456789abcdef" * 4}
 OURS, THEIRS = "020000000a01", "020000000b01"
 
@@ -39,6 +38,12 @@ def lines(path):
     return result
 
 
+MISSING = [tool for tool in ("wpa_supplicant", "gcc", "ip") if not shutil.which(tool)]
+if os.geteuid() != 0:
+    MISSING.append("root")
+
+
+@unittest.skipIf(MISSING, f"MKA against wpa_supplicant needs {', '.join(MISSING)}")
 class WPASupplicant(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -190,16 +195,3 @@ class WPASupplicant(unittest.TestCase):
         self.wait(lambda: [e for e in lines(ours) if e.get("event") == "MKPDU_ICV_FAILURE"], what="an ICV failure")
         time.sleep(8)
         self.assertFalse([e for e in lines(ours) if e.get("command") == "add_txsa"])
-
-
-if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    MKAPORT = os.path.abspath(sys.argv.pop(1))
-    missing = [tool for tool in ("wpa_supplicant", "gcc", "ip") if not shutil.which(tool)]
-    if os.geteuid() != 0:
-        missing.append("root")
-    if missing:
-        print("skipped: MKA against wpa_supplicant needs", ", ".join(missing))
-        sys.exit(77)
-    unittest.main(verbosity=2)

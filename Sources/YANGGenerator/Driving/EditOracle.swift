@@ -100,7 +100,8 @@ final class EditOracle {
     }
     for child in edit.children { apply(child, to: &parent.children[index], inherited: operation) }
     let node = parent.children[index]
-    if operation != nil, !node.isVoid { dropOtherCases(of: schema, in: &parent) }
+    // Also what an operation of "none" led to: what was made below it chose a case.
+    if !node.isVoid { dropOtherCases(of: schema, in: &parent) }
     guard let insertion = edit.insertion,
       let from = parent.children.firstIndex(where: { $0.schema === schema && $0.identity == edit.identity })
     else { return }
