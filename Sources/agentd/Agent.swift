@@ -55,9 +55,10 @@ final class Agent: Sendable {
     sealer = try Sealer(try MasterKey.loadOrCreate(path: directory.path + "/master.key"))
     state = AgentStateBackend()
     let events = EventBus()
-    sks = try SKSBackend(schema: schema, sealer: sealer, events: events)
-    watcher = try LinkWatcher()
     let ports = PortDirectory()
+    sks = try SKSBackend(
+      schema: schema, sealer: sealer, events: events, layer3Link: { ports.carrier(of: $0)?.linkName })
+    watcher = try LinkWatcher()
     interfaces = try InterfacesBackend(schema: schema, ports: ports, watcher: watcher, events: events)
     ipsec = IPsecBackend(
       schema: schema, sealer: sealer, events: events, service: sks.service, ports: ports,

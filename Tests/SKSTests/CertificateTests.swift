@@ -193,6 +193,14 @@ import Testing
     #expect(fixture.state?.sourceInterface == "Loopback0")
   }
 
+  @Test func theAddressIsThatOfTheLinkThatCarriesTheInterface() async throws {
+    let server = try server([])
+    try fixture.configure(port: server.port, try credentials(withClient: false)) {
+      $0.sourceInterface = SourceInterface(name: ServiceFixture.carried, link: "no-such-link")
+    }
+    try await fixture.takeAll()
+  }
+
   @Test func anAbsentSourceInterfaceIsARegistrationFailure() async throws {
     for link in ["no-such-link", nil] {
       try fixture.configure(port: 1, .systemTrust) {

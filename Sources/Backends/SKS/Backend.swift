@@ -39,11 +39,14 @@ public final class SKSBackend: Backend {
   private let lists: ConfiguredLists
 
   /// Starts the service, with no profile. Fails when the modules are not in force, or the system gives no thread.
-  public init(schema: Schema, sealer: Sealer, events: EventBus) throws(SKSConfigurationError) {
+  public init(
+    schema: Schema, sealer: Sealer, events: EventBus,
+    layer3Link: @escaping @Sendable (_ interface: String) -> String? = { _ in nil }
+  ) throws(SKSConfigurationError) {
     self.schema = schema
     self.sealer = sealer
     lists = try ConfiguredLists(schema)
-    service = try SKSService(sealer: sealer) { profile, event, connection in
+    service = try SKSService(sealer: sealer, layer3Link: layer3Link) { profile, event, connection in
       if let event = ConnectionNotifications.event(profile, event, connection, schema: schema) { events.publish(event) }
     }
     let pacing = SKSServer.Pacing()

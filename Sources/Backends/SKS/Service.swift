@@ -22,10 +22,13 @@ public final class SKSService: KeyService, Sendable {
   /// Starts with no profile.
   ///
   /// `concurrentAttempts` and `attemptsPerSecond` bound the requests for capabilities of all profiles together.
+  /// `layer3Link` says which Linux link has the addresses of an interface, where that is not the interface's own: the
+  /// controlled port, with MACsec. It is asked at each connection, on a thread of this service.
   /// `onEvent` is called on a thread of this service, in order, when a server's connection comes or goes; it must not
   /// block. Fails when the system gives no thread or descriptors.
   public init(
     sealer: Sealer, concurrentAttempts: Int = 64, attemptsPerSecond: Int = 200,
+    layer3Link: @escaping @Sendable (_ interface: String) -> String? = { _ in nil },
     onEvent: @escaping EventHandler = { _, _, _ in }
   ) throws(SKSConfigurationError) {
     self.sealer = sealer
@@ -33,7 +36,7 @@ public final class SKSService: KeyService, Sendable {
       driver = try HTTPDriver()
       let limits = Pacer.Limits(concurrent: concurrentAttempts, perSecond: attemptsPerSecond)
       core = ServiceCore(driver: driver, limits: limits, onEvent: onEvent)
-      try driver.run(delegate: core, sealer: sealer)
+      try driver.run(delegate: core, sealer: sealer, layer3Link: layer3Link)
     } catch {
       throw SKSConfigurationError(element: "sks-server", "the HTTP client cannot start: \(error)")
     }

@@ -146,7 +146,7 @@ struct StunnelServer {
 }
 
 /// A certificate authority of a test, with certificates that it signed.
-struct TestAuthority {
+final class TestAuthority: Sendable {
   let folder: URL
 
   init() throws {
@@ -157,6 +157,8 @@ struct TestAuthority {
         "-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem",
       ], in: folder)
   }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   /// Makes NAME.key and NAME.pem.
   func issue(_ name: String, alternativeNames: String) throws {

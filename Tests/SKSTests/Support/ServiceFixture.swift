@@ -13,6 +13,9 @@ final class ServiceFixture: Sendable {
   static let identity = "router1"
   static let keyDigits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
+  /// An interface whose addresses are on another link than its own: on the loopback interface.
+  static let carried = "HundredGigE0/1/0/10"
+
   private final class Events: Sendable {
     let list = Mutex<[ConnectionEvent]>([])
   }
@@ -23,7 +26,10 @@ final class ServiceFixture: Sendable {
 
   init() throws {
     sealer = try Sealer(try MasterKey())
-    service = try SKSService(sealer: sealer) { [told] _, event, _ in told.list.withLock { $0.append(event) } }
+    let layer3Link: @Sendable (String) -> String? = { $0 == Self.carried ? "lo" : nil }
+    service = try SKSService(sealer: sealer, layer3Link: layer3Link) { [told] _, event, _ in
+      told.list.withLock { $0.append(event) }
+    }
   }
 
   deinit { service.shutdown() }

@@ -19,6 +19,14 @@ public final class PortDirectory: Sendable {
     case device(String)
     /// On a link that is yet to be made: nowhere until then, not on the interface itself.
     case awaited
+
+    /// The link or device; nil while it is awaited.
+    public var linkName: String? {
+      switch self {
+      case .link(let name, _), .device(let name): name
+      case .awaited: nil
+      }
+    }
   }
 
   private struct State {
@@ -43,11 +51,8 @@ public final class PortDirectory: Sendable {
   /// The link that has an interface's addresses; nil while it is awaited.
   public func layer3Link(of interface: String) -> String? {
     state.withLock { state in
-      switch state.carriers[interface] {
-      case .link(let name, _)?, .device(let name)?: name
-      case .awaited?: nil
-      case nil: state.linkNames[interface] ?? interface
-      }
+      if let carrier = state.carriers[interface] { return carrier.linkName }
+      return state.linkNames[interface] ?? interface
     }
   }
 

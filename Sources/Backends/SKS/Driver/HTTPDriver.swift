@@ -55,8 +55,10 @@ final class HTTPDriver: Sendable {
   deinit { close(wakeDescriptor) }
 
   /// Starts the thread. It holds the driver and the delegate until ``stop()``.
-  func run(delegate: any Delegate, sealer: Sealer) throws(TransportFailure) {
-    let loop = try DriverLoop(self, delegate, sealer)
+  func run(
+    delegate: any Delegate, sealer: Sealer, layer3Link: @escaping SourceBinding.Layer3Link
+  ) throws(TransportFailure) {
+    let loop = try DriverLoop(self, delegate, sealer, layer3Link)
     do throws(SystemThread.Failure) {
       let started = try SystemThread("sks-http") { loop.run() }
       thread.withLock { $0 = started }
@@ -109,6 +111,7 @@ private final class DriverLoop {
   private let driver: HTTPDriver
   private let delegate: any HTTPDriver.Delegate
   private let sealer: Sealer
+  private let layer3Link: SourceBinding.Layer3Link
   private let multi: UnsafeMutableRawPointer
   private let epoll: Int32
   private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
@@ -119,11 +122,13 @@ private final class DriverLoop {
   private var isStopping = false
 
   init(
-    _ driver: HTTPDriver, _ delegate: any HTTPDriver.Delegate, _ sealer: Sealer
+    _ driver: HTTPDriver, _ delegate: any HTTPDriver.Delegate, _ sealer: Sealer,
+    _ layer3Link: @escaping SourceBinding.Layer3Link
   ) throws(TransportFailure) {
     self.driver = driver
     self.delegate = delegate
     self.sealer = sealer
+    self.layer3Link = layer3Link
     epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard epoll >= 0 else {
       throw TransportFailure(stage: .refused, cause: .other, clientCode: 2, systemError: errno)
@@ -229,7 +234,7 @@ private final class DriverLoop {
 
   private func start(_ order: HTTPDriver.Order) {
     let transfer: Transfer
-    do { transfer = try Transfer(order, sealer: sealer) } catch {
+    do { transfer = try Transfer(order, sealer: sealer, layer3Link: layer3Link) } catch {
       delegate.driver(finished: order.key, .failure(error), tls: nil, now: HTTPDriver.now())
       return
     }

@@ -16,20 +16,25 @@ struct SourceBinding: Sendable, Hashable {
     var scope: UInt32
   }
 
+  /// The Linux link that has the addresses of an interface, where that is not the interface's own link.
+  typealias Layer3Link = @Sendable (_ interface: String) -> String?
+
   var ipv4: Address?
   var ipv6: Address?
   var usesAddress: Bool
   var device: String?
 
   /// What the configuration asks for; nil when it asks for nothing. Looks the interface up in the kernel.
-  init?(_ configuration: ProfileConfiguration) throws(TransportFailure) {
+  init?(_ configuration: ProfileConfiguration, layer3Link: Layer3Link) throws(TransportFailure) {
     device = configuration.vrf
     usesAddress = configuration.sourceInterface != nil
     guard usesAddress || device != nil else { return nil }
     if let source = configuration.sourceInterface {
       let refusal = TransportFailure(stage: .refused, cause: .sourceInterface, clientCode: 45)
       do {
-        guard let name = source.link, let link = try RTNetlink.link(named: name) else { throw refusal }
+        guard let name = layer3Link(source.name) ?? source.link, let link = try RTNetlink.link(named: name) else {
+          throw refusal
+        }
         choose(try RTNetlink.addresses(of: link))
       } catch { throw refusal }
       guard ipv4 != nil || ipv6 != nil else { throw refusal }

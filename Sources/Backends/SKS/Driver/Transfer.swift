@@ -27,13 +27,15 @@ final class Transfer {
   private var hasOpenedSocket = false
 
   /// Prepares the request; a failure is of stage `refused`.
-  init(_ order: HTTPDriver.Order, sealer: Sealer) throws(TransportFailure) {
+  init(
+    _ order: HTTPDriver.Order, sealer: Sealer, layer3Link: SourceBinding.Layer3Link
+  ) throws(TransportFailure) {
     guard let easy = curl_easy_init() else {
       throw TransportFailure(stage: .refused, cause: .other, clientCode: 2)
     }
     self.easy = easy
     key = order.key
-    do { binding = try SourceBinding(order.configuration) } catch {
+    do { binding = try SourceBinding(order.configuration, layer3Link: layer3Link) } catch {
       curl_easy_cleanup(easy)
       throw error
     }
