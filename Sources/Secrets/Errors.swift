@@ -3,29 +3,23 @@
 /// What went wrong with a secret. The message never holds any part of the secret.
 public struct SecretsError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure; the set may grow.
-  public struct Code: Sendable, Hashable {
-    private enum Kind: Hashable, Sendable {
-      case malformed, empty, tooLong, notSealedHere, unknownReference, keyFile, cryptography, system
-    }
-    private let kind: Kind
-    private init(_ kind: Kind) { self.kind = kind }
-
+  public enum Code: Sendable, Hashable {
     /// The written form does not follow the rules of its encoding.
-    public static let malformed = Code(.malformed)
+    case malformed
     /// The clear text is empty.
-    public static let empty = Code(.empty)
+    case empty
     /// The clear text is longer than ``Sealer/maximumClearTextLength``.
-    public static let tooLong = Code(.tooLong)
+    case tooLong
     /// A sealed value was not made under this master key, or has been altered.
-    public static let notSealedHere = Code(.notSealedHere)
+    case notSealedHere
     /// The form that reads return was written where another secret, or none, is stored.
-    public static let unknownReference = Code(.unknownReference)
+    case unknownReference
     /// The file of the master key is missing, unsafe or damaged.
-    public static let keyFile = Code(.keyFile)
+    case keyFile
     /// The cryptographic library failed.
-    public static let cryptography = Code(.cryptography)
+    case cryptography
     /// The operating system refused something.
-    public static let system = Code(.system)
+    case system
   }
 
   public let code: Code

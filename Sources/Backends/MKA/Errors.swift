@@ -3,33 +3,27 @@
 /// What went wrong in MKA. The message never holds any part of a key.
 public struct MKAError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure; the set may grow.
-  public struct Code: Sendable, Hashable {
-    private enum Kind: Hashable, Sendable {
-      case notMKA, invalidLength, malformed, unsupported, invalidKey, cryptography, integrity, tooMany, unknown, system
-    }
-    private let kind: Kind
-    private init(_ kind: Kind) { self.kind = kind }
-
+  public enum Code: Sendable, Hashable {
     /// The frame is no EAPOL-MKA frame, or not for us.
-    public static let notMKA = Code(.notMKA)
+    case notMKA
     /// The frame's or a parameter set's length is impossible.
-    public static let invalidLength = Code(.invalidLength)
+    case invalidLength
     /// A parameter set does not follow its format.
-    public static let malformed = Code(.malformed)
+    case malformed
     /// Well formed, but of a version, algorithm or cipher suite that we do not have.
-    public static let unsupported = Code(.unsupported)
+    case unsupported
     /// A CAK, CKN or other key of a wrong size.
-    public static let invalidKey = Code(.invalidKey)
+    case invalidKey
     /// The cryptographic library failed.
-    public static let cryptography = Code(.cryptography)
+    case cryptography
     /// A check value or a wrapped key does not verify.
-    public static let integrity = Code(.integrity)
+    case integrity
     /// A limit is reached.
-    public static let tooMany = Code(.tooMany)
+    case tooMany
     /// Something refers to what does not exist.
-    public static let unknown = Code(.unknown)
+    case unknown
     /// The operating system refused something.
-    public static let system = Code(.system)
+    case system
   }
 
   public let code: Code

@@ -70,25 +70,13 @@ struct DiffWalk {
 
   mutating func compare(_ old: InteriorNode, _ new: InteriorNode, at path: InstancePath) {
     if old === new { return }
-    let schema = new.schema
-    let (oldSlots, newSlots) = (old.slots, new.slots)
-    var (oldIndex, newIndex) = (0, 0)
-    while oldIndex < oldSlots.count || newIndex < newSlots.count {
-      let oldSlot = oldIndex < oldSlots.count ? oldSlots[oldIndex] : nil
-      let newSlot = newIndex < newSlots.count ? newSlots[newIndex] : nil
-      let position = min(oldSlot?.position ?? .max, newSlot?.position ?? .max)
-      let before = oldSlot?.position == position ? oldSlot?.node : nil
-      let after = newSlot?.position == position ? newSlot?.node : nil
-      if before != nil { oldIndex += 1 }
-      if after != nil { newIndex += 1 }
-      let child = schema.dataChildren[Int(position)]
-      switch (before, after) {
-      case (let before?, let after?):
-        if !before.isIdentical(to: after) { compare(child, before, after, in: path) }
+    for child in ChildDifferences(old, new) {
+      switch (child.old, child.new) {
+      case (let before?, let after?): compare(child.schema, before, after, in: path)
       case (nil, let after?):
-        changes.append(Change(path: path.appending(child), kind: .created, old: nil, new: after))
+        changes.append(Change(path: path.appending(child.schema), kind: .created, old: nil, new: after))
       case (let before?, nil):
-        changes.append(Change(path: path.appending(child), kind: .deleted, old: before, new: nil))
+        changes.append(Change(path: path.appending(child.schema), kind: .deleted, old: before, new: nil))
       case (nil, nil): break
       }
     }

@@ -69,21 +69,11 @@ struct ValidationWalk {
   private mutating func visit(_ old: InteriorNode, _ new: InteriorNode, _ node: XPathNode) {
     if old === new || isFull { return }
     frames.append(Frame(node: node))
-    let (oldSlots, newSlots) = (old.slots, new.slots)
-    var (oldIndex, newIndex) = (0, 0)
-    while oldIndex < oldSlots.count || newIndex < newSlots.count {
-      let oldSlot = oldIndex < oldSlots.count ? oldSlots[oldIndex] : nil
-      let newSlot = newIndex < newSlots.count ? newSlots[newIndex] : nil
-      let position = min(oldSlot?.position ?? .max, newSlot?.position ?? .max)
-      let before = oldSlot?.position == position ? oldSlot?.node : nil
-      let after = newSlot?.position == position ? newSlot?.node : nil
-      if before != nil { oldIndex += 1 }
-      if after != nil { newIndex += 1 }
-      let child = new.schema.dataChildren[Int(position)]
-      switch (before, after) {
-      case (let before?, let after?): if !before.isIdentical(to: after) { change(child, before, after, in: node) }
-      case (nil, let after?): create(child, after, in: node)
-      case (let before?, nil): delete(child, before, in: node)
+    for child in ChildDifferences(old, new) {
+      switch (child.old, child.new) {
+      case (let before?, let after?): change(child.schema, before, after, in: node)
+      case (nil, let after?): create(child.schema, after, in: node)
+      case (let before?, nil): delete(child.schema, before, in: node)
       case (nil, nil): break
       }
     }

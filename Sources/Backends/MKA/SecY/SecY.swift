@@ -86,21 +86,17 @@ public struct SecYFailure: Sendable {
 /// Why a SecY did not do what it was asked. The message never holds any part of a key.
 public struct SecYError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure; the set may grow.
-  public struct Code: Sendable, Hashable {
-    private enum Kind: Hashable, Sendable { case unsupported, absent, conflict, refused, unreachable }
-    private let kind: Kind
-    private init(_ kind: Kind) { self.kind = kind }
-
+  public enum Code: Sendable, Hashable {
     /// It cannot do that at all: a suite, an offset, or MACsec.
-    public static let unsupported = Code(.unsupported)
+    case unsupported
     /// The parent link, the controlled port, a channel or an association is not there.
-    public static let absent = Code(.absent)
+    case absent
     /// Something else is there already, or the command would use packet numbers twice.
-    public static let conflict = Code(.conflict)
+    case conflict
     /// The kernel or the process refused.
-    public static let refused = Code(.refused)
+    case refused
     /// The kernel or the process does not answer.
-    public static let unreachable = Code(.unreachable)
+    case unreachable
   }
 
   public let code: Code
