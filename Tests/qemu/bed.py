@@ -14,6 +14,7 @@ of QEMU with forwarded ports where `forwards` asks for it, and a shell on a seri
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import shutil
@@ -64,33 +65,41 @@ class CommandFailed(AssertionError):
     """A command in the guest ended with something else than 0."""
 
 
+def _fetch(folder):
+    """Unpacks the package of Debian's kernel into a folder."""
+    if shutil.which("apt-get") is None:
+        raise Unavailable("no apt-get, so Debian's kernel cannot be fetched")
+    with tempfile.TemporaryDirectory(dir=CACHE) as work:
+        os.chmod(work, 0o755)
+        said = subprocess.run(["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True)
+        names = [w for w in said.stdout.split() if w.startswith("linux-image-") and w != "linux-image-cloud-amd64"]
+        if not names:
+            raise Unavailable("apt knows no linux-image-cloud-amd64 (apt-get update?)")
+        done = subprocess.run(["apt-get", "download", names[0]], cwd=work, capture_output=True, text=True)
+        packages = list(pathlib.Path(work).glob("*.deb"))
+        if done.returncode != 0 or not packages:
+            raise Unavailable(f"{names[0]} cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
+        unpacked = pathlib.Path(work) / "kernel"
+        subprocess.run(["dpkg", "-x", packages[0], unpacked], check=True)
+        version = next((unpacked / "lib" / "modules").iterdir()).name
+        subprocess.run(["/sbin/depmod", "-b", unpacked, version], check=True)
+        (unpacked / "version").write_text(version)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.move(unpacked, folder)
+
+
 def kernel():
     """The folder of the unpacked kernel and its version; it is fetched with the first use."""
     for tool in ("qemu-system-x86_64", "depmod", "busybox"):
         if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
             raise Unavailable(f"{tool} is not installed (Debian: qemu-system-x86, kmod, busybox-static)")
     folder = CACHE / "kernel"
-    if not (folder / "version").exists():
-        if shutil.which("apt-get") is None:
-            raise Unavailable("no apt-get, so Debian's kernel cannot be fetched")
-        CACHE.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as work:
-            os.chmod(work, 0o755)
-            said = subprocess.run(["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True)
-            names = [w for w in said.stdout.split() if w.startswith("linux-image-") and w != "linux-image-cloud-amd64"]
-            if not names:
-                raise Unavailable("apt knows no linux-image-cloud-amd64 (apt-get update?)")
-            done = subprocess.run(["apt-get", "download", names[0]], cwd=work, capture_output=True, text=True)
-            packages = list(pathlib.Path(work).glob("*.deb"))
-            if done.returncode != 0 or not packages:
-                raise Unavailable(f"{names[0]} cannot be fetched: {done.stderr.strip().splitlines()[-1:]}")
-            unpacked = pathlib.Path(work) / "kernel"
-            subprocess.run(["dpkg", "-x", packages[0], unpacked], check=True)
-            version = next((unpacked / "lib" / "modules").iterdir()).name
-            subprocess.run(["/sbin/depmod", "-b", unpacked, version], check=True)
-            (unpacked / "version").write_text(version)
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.move(unpacked, folder)
+    CACHE.mkdir(exist_ok=True)
+    # Of tests that run at once, one fetches it.
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "version").exists():
+            _fetch(folder)
     return folder, (folder / "version").read_text()
 
 
