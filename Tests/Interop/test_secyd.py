@@ -47,7 +47,7 @@ def bed(wire):
     return wire
 
 
-def until(condition, limit=5):
+def until(condition, limit=20):
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
