@@ -28,6 +28,7 @@ let package = Package(
     // Foundations
     .target(name: "Secrets", dependencies: ["CLinux", "COpenSSL"], swiftSettings: v6),
     .target(name: "Threads", dependencies: ["CLinux"], swiftSettings: v6),
+    .target(name: "Processes", dependencies: ["CLinux"], swiftSettings: v6),
     .target(name: "Netlink", dependencies: ["Threads"], swiftSettings: v6),
     .target(name: "YANG", dependencies: ["CLibXML2", "Secrets"], swiftSettings: v6),
     .target(name: "YANGGenerator", dependencies: ["CLibXML2", "YANG"], swiftSettings: v6),
@@ -49,8 +50,8 @@ let package = Package(
     // Backends
     .target(name: "SKS", dependencies: ["CCurl", "CLinux", "COpenSSL", "Datastore", "KeyService", "Models", "Netlink", "Secrets", "Threads", "YANG"], path: "Sources/Backends/SKS", swiftSettings: v6),
     .target(name: "MACsecPorts", dependencies: ["CLinux", "Datastore", "Interfaces", "KeyService", "MKA", "Models", "Netlink", "Secrets", "Threads", "YANG", logging], path: "Sources/Backends/MACsec", swiftSettings: v6),
-    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Secrets", "Threads", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
-    .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
+    .target(name: "IPsec", dependencies: ["CLinux", "COpenSSL", "Datastore", "Interfaces", "KeyService", "Models", "Netlink", "Processes", "Secrets", "Threads", "YANG"], path: "Sources/Backends/IPsec", swiftSettings: v6),
+    .target(name: "MKA", dependencies: ["CLinux", "COpenSSL", "Netlink", "Processes", "SecYControl", "SecYEngine", "Secrets"], path: "Sources/Backends/MKA", swiftSettings: v6),
     .target(name: "Interfaces", dependencies: ["Datastore", "Models", "Netlink", "Threads", "YANG"], path: "Sources/Backends/Interfaces", swiftSettings: v6),
 
     // Programs
@@ -66,6 +67,7 @@ let package = Package(
     .executableTarget(name: "secybench", dependencies: ["CLinux", "SecYEngine", arguments], path: "Benchmarks/secybench", swiftSettings: v6),
 
     // Tests
+    .testTarget(name: "ProcessesTests", dependencies: ["Processes"], swiftSettings: v6),
     .testTarget(name: "SecretsTests", dependencies: ["Secrets"], swiftSettings: v6),
     .target(name: "NetlinkTestSupport", path: "Tests/NetlinkTestSupport", swiftSettings: v6),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "NetlinkTestSupport"], swiftSettings: v6),
