@@ -1,6 +1,6 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
-.PHONY: all build release charon-plugin demo demo-stop test test-long test-ipsec test-macsec test-mka fuzz bench bench-secy format lint clean
+.PHONY: all build release install charon-plugin demo demo-stop test test-long test-ipsec test-macsec test-mka fuzz bench bench-secy format lint clean
 
 all: build
 
@@ -13,6 +13,11 @@ release:
 	swift build -c release --product agentd
 	swift build -c release --product kmesim
 	swift build -c release --product secyd
+
+# For use: PREFIX (/usr/local) and DESTDIR as usual (docs/installing.md).
+install:
+	@scripts/setup build
+	@PREFIX=$(or $(PREFIX),/usr/local) DESTDIR=$(DESTDIR) scripts/install
 
 # charon's plugin, by which it asks the agent for PPKs (docs/charon-plugin.md).
 charon-plugin:

@@ -33,14 +33,15 @@ enum CharonOption: ExpressibleByArgument, Equatable {
     }
   }
 
-  /// The plugin where packages have it, or where the build puts it beside its programs.
+  /// The plugin where it is installed with the program, where packages have it, or where the build puts it beside its programs.
   private static var installedPlugin: String? {
     guard let program = realpath("/proc/self/exe", nil) else { return nil }
     defer { free(program) }
     let folders = String(cString: program).split(separator: "/").dropLast()
     let beside = "/" + folders.joined(separator: "/")
+    let installed = "/" + folders.dropLast().joined(separator: "/") + "/lib/agentd"
     let build = "/" + folders.dropLast(2).joined(separator: "/") + "/charon-plugin"
-    return ["/usr/lib/agentd", beside, build].map { $0 + "/libstrongswan-agentd-ppk.so" }
+    return [installed, "/usr/lib/agentd", beside, build].map { $0 + "/libstrongswan-agentd-ppk.so" }
       .first { access($0, R_OK) == 0 }
   }
 

@@ -45,8 +45,8 @@ struct RunCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      The plugin by which the private charon asks for the keys of PPK IDs. Default: libstrongswan-agentd-ppk.so beside \
-      the agent's program or in /usr/lib/agentd; without it keys are fetched after charon has missed them.
+      The plugin by which the private charon asks for the keys of PPK IDs. Default: libstrongswan-agentd-ppk.so in \
+      lib/agentd beside the folder of the agent's program, or in /usr/lib/agentd; without it keys are fetched after charon has missed them.
       """, valueName: "file"))
   var charonPlugin: String?
 

@@ -81,9 +81,14 @@ class Agent:
         self.command("user", "add", "admin", "--authorized-key", f"{self.key}.pub")
         self.command("user", "add", "oper", "--password-stdin", stdin="sesame street\n")
 
+    @property
+    def folders(self):
+        """The options for its folders; without models it finds those that are installed with it."""
+        return ["--data-directory", str(self.data), *(["--yang", str(self.yang)] if self.yang else [])]
+
     def command(self, *arguments, stdin=None, check=True):
         done = subprocess.run(
-            [str(BUILD / "agentd"), *map(str, arguments), "--data-directory", str(self.data), "--yang", str(self.yang)],
+            [str(BUILD / "agentd"), *map(str, arguments), *self.folders],
             input=stdin, capture_output=True, text=True, timeout=120,
         )
         if check and done.returncode != 0:
@@ -93,8 +98,7 @@ class Agent:
     def start(self, *extra):
         self.program = Program(
             [
-                BUILD / "agentd", "run", "--data-directory", self.data, "--yang", self.yang, "--listen", "127.0.0.1:0",
-                *self.flags, *extra,
+                BUILD / "agentd", "run", *self.folders, "--listen", "127.0.0.1:0", *self.flags, *extra,
             ],
             self.directory / "agentd.log",
         )
