@@ -47,7 +47,7 @@ test-ipsec:
 	swift build --build-tests
 	swift test --skip-build --filter IPsecTests
 	@Tests/charon-plugin/run
-	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_ipsec*.py
+	.venv/bin/python3 -m pytest -q -p no:cacheprovider Tests/Interop/test_ipsec*.py Tests/Interop/test_hostile_charon.py
 
 # MACsec alone: the backend's tests, and two agents on a link in network namespaces.
 test-macsec:

@@ -20,20 +20,23 @@ enum CharonOption: ExpressibleByArgument, Equatable {
   }
 
   /// - Parameters:
-  ///   - directory: of a private charon; relative to where the agent was started, as is `plugin`.
-  ///   - plugin: charon's plugin for PPKs; the one beside the agent's program when nil, if it is there.
+  ///   - directory: of a private charon, and of the socket at which charon's plugin asks; relative to where the agent was
+  ///     started, as is `plugin`.
+  ///   - plugin: charon's plugin for PPKs, or `none`; the one beside the agent's program when nil, if it is there.
   func choice(directory: String, plugin: String?) -> CharonChoice {
     switch self {
     case .own:
       var settings = CharonSettings(directory: Self.absolute(directory))
-      settings.ppkPlugin = plugin.map(Self.absolute) ?? Self.installedPlugin
+      settings.ppkPlugin = plugin == "none" ? nil : plugin.map(Self.absolute) ?? Self.installedPlugin
       return .own(settings)
     case .none: return .none
-    case .shared(let path): return .shared(socket: path)
+    case .shared(let path):
+      let settings = CharonSettings(directory: Self.absolute(directory))
+      return .shared(socket: path, ppkSocket: plugin == "none" ? nil : settings.ppkSocketPath)
     }
   }
 
-  /// The plugin where it is installed with the program, where packages have it, or where the build puts it beside its programs.
+  /// The plugin where it is installed with the program, where packages have it, or where the build puts it.
   private static var installedPlugin: String? {
     guard let program = realpath("/proc/self/exe", nil) else { return nil }
     defer { free(program) }

@@ -28,12 +28,16 @@ struct RunCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       """
       What carries IPsec tunnels: private, a charon of the agent's own; none; or the VICI socket of a charon that is \
-      started by others for the agent alone.
+      started by others, whose other connections are left alone.
       """,
       valueName: "private|none|socket"))
   var charon = CharonOption.own
 
-  @Option(help: "Where the private charon has its configuration and sockets. Default: charon in the data directory.")
+  @Option(
+    help: """
+      Where the private charon has its configuration and sockets, and where the plugin of any charon asks for PPKs, at \
+      agentd.ppk. Default: charon in the data directory.
+      """)
   var charonDirectory: String?
 
   @Option(
@@ -46,8 +50,9 @@ struct RunCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       """
       The plugin by which the private charon asks for the keys of PPK IDs. Default: libstrongswan-agentd-ppk.so in \
-      lib/agentd beside the folder of the agent's program, or in /usr/lib/agentd; without it keys are fetched after charon has missed them.
-      """, valueName: "file"))
+      lib/agentd beside the folder of the agent's program, or in /usr/lib/agentd; without it (none) keys are fetched \
+      after charon has missed them.
+      """, valueName: "file|none"))
   var charonPlugin: String?
 
   @Flag(

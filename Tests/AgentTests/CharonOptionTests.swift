@@ -22,7 +22,15 @@ import Testing
     #expect(settings.directory.hasPrefix("/"))
     #expect(settings.directory.hasSuffix("/some/charon"))
     #expect(settings.ppkPlugin?.hasPrefix("/") == true && settings.ppkPlugin?.hasSuffix("/plugin.so") == true)
-    #expect(CharonOption.shared("/s").choice(directory: "/x", plugin: nil) == .shared(socket: "/s"))
+    #expect(
+      CharonOption.shared("/s").choice(directory: "/x", plugin: nil)
+        == .shared(socket: "/s", ppkSocket: "/x/agentd.ppk"))
+    #expect(CharonOption.shared("/s").choice(directory: "/x", plugin: "none") == .shared(socket: "/s"))
+    guard case .own(let bare) = CharonOption.own.choice(directory: "/x", plugin: "none") else {
+      Issue.record("expected a charon of our own")
+      return
+    }
+    #expect(bare.ppkPlugin == nil)
     #expect(CharonOption.none.choice(directory: "/x", plugin: nil) == CharonChoice.none)
   }
 }

@@ -1,26 +1,27 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 """Fixtures: the agent and its KMEs as processes of their own, reached only through their real ports."""
 
+import atexit
 import contextlib
 import json
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
+from modules import BASE, SKS, SKS_OPER  # noqa: F401 — tests take them from here
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("AGENTD_BUILD", ROOT / ".build" / "debug"))
 YANG = ROOT / "yang"
 LONG = os.environ.get("AGENTD_LONG") == "1"
 START_LIMIT = 60
-SKS = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-sks-server-cfg"
-SKS_OPER = "http://cisco.com/ns/yang/Cisco-IOS-XR-sks-server-oper"
-BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
 
 
 class Program:
@@ -64,6 +65,9 @@ class Program:
         return self.process.returncode
 
 
+_prepared = {}
+
+
 class Agent:
     """agentd with a data directory of its own, a user admin with a key, and a user oper with a password."""
 
@@ -75,6 +79,21 @@ class Agent:
         self.key = self.directory / "id_ed25519"
         self.program = None
         self.port = None
+        # Users are made once in a run; each agent gets a copy of what that left.
+        known = _prepared.get(self.yang)
+        if known is None:
+            self._make_users()
+            known = _prepared[self.yang] = pathlib.Path(tempfile.mkdtemp(prefix="agentd-tests-"))
+            atexit.register(shutil.rmtree, known, ignore_errors=True)
+            shutil.copytree(self.data, known / "data")
+            for name in (self.key.name, f"{self.key.name}.pub"):
+                shutil.copy2(self.directory / name, known)
+        else:
+            shutil.copytree(known / "data", self.data)
+            for name in (self.key.name, f"{self.key.name}.pub"):
+                shutil.copy2(known / name, self.directory)
+
+    def _make_users(self):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f", str(self.key)], check=True
         )
@@ -151,6 +170,24 @@ def shared_agent(tmp_path_factory):
     it = Agent(tmp_path_factory.mktemp("agent")).start()
     yield it
     it.stop()
+
+
+@pytest.fixture
+def ends():
+    """Two namespaces with a link between them (ipseclab.py)."""
+    from ipseclab import Ends
+
+    with Ends() as it:
+        yield it
+
+
+@pytest.fixture
+def near(tmp_path, ends):
+    """An agent with a charon of its own at the near end."""
+    from ipseclab import agent_at
+
+    with agent_at(tmp_path / "near", ends.near) as it:
+        yield it
 
 
 def eventually(check, limit=20, pause=0.05):

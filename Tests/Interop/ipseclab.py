@@ -2,7 +2,7 @@
 """Two ends of a tunnel in network namespaces: agents with charons of their own, and charons configured by hand."""
 
 import contextlib
-import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -12,131 +12,147 @@ import subprocess
 import threading
 import time
 
-from conftest import BUILD, YANG, Agent, Program
+import namespaces as networks
+import pytest
+import vici
+from conftest import BUILD, Program, eventually
+from ipsecconfig import AGENTD_IPSEC, FAR, INNER, NEAR
+from lxml import etree
+from namespaces import Namespace, NamespaceAgent
+from plaincharon import CHARON, SWANCTL, PlainCharon
 
-IKEV2 = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-ikev2-cfg"
-IPSEC = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-ipsec-cfg"
-INTERFACE = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-interface-cfg"
-TUNNEL = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-if-tunnel-cfg"
-IP_ADDRESS = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-if-ip-address-cfg"
-AGENTD_IPSEC = "urn:agentd:yang:agentd-ipsec"
-CHARON = "/usr/sbin/charon-systemd"
-NEAR, FAR = "192.0.2.1", "192.0.2.2"
-PLUGINS = ("random nonce openssl aes sha1 sha2 hmac kdf gmp x509 revocation constraints pubkey pkcs1 pkcs7 pkcs8 pem "
-           "drbg gcm kernel-libipsec kernel-netlink socket-default vici counters")
-INNER = {NEAR: "172.16.0.1", FAR: "172.16.0.2"}
-TUN = "ipsec0"
+LINK = "wire"
+PAYLOAD = b"clear text of a ping " * 2
 
 
 def missing():
     """Why these tests cannot run here; an empty text when they can."""
-    if os.geteuid() != 0:
-        return "they need root, for network namespaces"
-    for program in (CHARON, "/usr/sbin/swanctl", "/usr/sbin/ip", "/usr/bin/ping"):
-        if shutil.which(program) is None and program != "/usr/bin/ping":
-            return f"{program} is not installed"
+    for program, package in ((CHARON, "charon-systemd"), (SWANCTL, "strongswan-swanctl")):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (Debian: {package})"
     if not os.access("/dev/net/tun", os.R_OK):
         return "there is no /dev/net/tun"
-    return ""
+    return networks.missing()
 
 
-def ip(*words, check=True):
-    done = subprocess.run(["/usr/sbin/ip", *map(str, words)], capture_output=True, text=True)
-    if check and done.returncode != 0:
-        raise AssertionError(f"ip {' '.join(map(str, words))}: {done.stderr}")
-    return done.stdout
+needed = pytest.mark.skipif(bool(missing()), reason=missing() or "they can run")
 
 
-def within(namespace, call):
-    """Calls in another network namespace, on a thread that goes there and ends."""
-    result = {}
-
-    def run():
-        try:
-            with open(f"/run/netns/{namespace}") as place:
-                if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            result["value"] = call()
-        except BaseException as error:  # noqa: B902 — handed to the caller
-            result["error"] = error
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if "error" in result:
-        raise result["error"]
-    return result["value"]
-
-
-class Namespaces:
-    """near and far with a link between them, NEAR and FAR."""
+class Ends:
+    """Two namespaces, near and far, with a link between them that has the addresses NEAR and FAR."""
 
     def __init__(self):
-        tag = f"{os.getpid() % 10000}{int(time.monotonic() * 1000) % 10000}"
-        self.near, self.far = f"agentd-n{tag}", f"agentd-f{tag}"
-        self.links = {self.near: f"n{tag}", self.far: f"f{tag}"}
-        ip("netns", "add", self.near)
-        ip("netns", "add", self.far)
-        ip("link", "add", self.links[self.near], "netns", self.near, "type", "veth", "peer", "name",
-           self.links[self.far], "netns", self.far)
-        for name, address in ((self.near, NEAR), (self.far, FAR)):
-            ip("-n", name, "link", "set", "lo", "up")
-            ip("-n", name, "address", "add", f"{address}/24", "dev", self.links[name])
-            ip("-n", name, "link", "set", self.links[name], "up")
+        self.near, self.far = Namespace("near"), Namespace("far")
 
-    def remove(self):
-        for name in (self.near, self.far):
-            for process in ip("netns", "pids", name, check=False).split():
-                # Whatever a failed test left in a namespace of ours.
-                with contextlib.suppress(OSError):
-                    os.kill(int(process), signal.SIGKILL)
-            ip("netns", "delete", name, check=False)
+    def __enter__(self):
+        try:
+            self.near.__enter__()
+            self.far.__enter__()
+            self.near.ip("link", "add", LINK, "type", "veth", "peer", "name", LINK, "netns", self.far.name)
+            for namespace, address in ((self.near, NEAR), (self.far, FAR)):
+                namespace.ip("address", "add", f"{address}/24", "dev", LINK)
+                namespace.ip("link", "set", LINK, "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-    def ping(self, count=3, source=None):
+    def __exit__(self, *_):
+        for namespace in (self.near, self.far):
+            namespace.kill_all()
+            namespace.__exit__()
+
+    def ping(self, count=3):
         """Whether all echo requests through the tunnel are answered, from near to far."""
-        return within(self.near, lambda: echo(INNER[FAR], count))
+        return self.near.within(lambda: echo(INNER[FAR], count)) == count
 
     def cut(self):
-        ip("-n", self.far, "link", "set", self.links[self.far], "down")
+        self.far.ip("link", "set", LINK, "down")
 
     def mend(self):
-        ip("-n", self.far, "link", "set", self.links[self.far], "up")
+        self.far.ip("link", "set", LINK, "up")
 
 
-def echo(address, count, pause=0.0, payload=b"clear text of a ping " * 2):
-    """Sends ICMP echo requests; how many were answered is compared with how many were sent."""
+def echo_request(number):
+    head = bytes([8, 0, 0, 0]) + (0x4242).to_bytes(2, "big") + number.to_bytes(2, "big")
+    message = head + PAYLOAD
+    total = sum(int.from_bytes(message[i:i + 2].ljust(2, b"\0"), "big") for i in range(0, len(message), 2))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return head[:2] + (0xFFFF - total).to_bytes(2, "big") + head[4:] + PAYLOAD
+
+
+def echo(address, count):
+    """Sends ICMP echo requests one after the other; how many were answered within a second."""
     answered = 0
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
         raw.settimeout(1)
         for number in range(count):
-            head = bytes([8, 0, 0, 0]) + (0x4242).to_bytes(2, "big") + number.to_bytes(2, "big")
-            message = head + payload
-            total = sum(int.from_bytes(message[i:i + 2].ljust(2, b"\0"), "big") for i in range(0, len(message), 2))
-            while total > 0xFFFF:
-                total = (total & 0xFFFF) + (total >> 16)
-            message = head[:2] + (0xFFFF - total).to_bytes(2, "big") + head[4:] + payload
-            try:
-                raw.sendto(message, (address, 0))
+            with contextlib.suppress(OSError):
+                raw.sendto(echo_request(number), (address, 0))
                 while True:
                     packet, _ = raw.recvfrom(2048)
-                    if packet[20] == 0 and packet[24:28] == head[4:8]:
+                    if packet[20] == 0 and packet[24:26] == b"\x42\x42" and packet[26:28] == number.to_bytes(2, "big"):
                         answered += 1
                         break
-            except OSError:
-                pass
-            if pause:
-                time.sleep(pause)
-    return answered == count
+    return answered
+
+
+class Traffic:
+    """Echo requests through the tunnel from near, each 20 ms; for `with`. What is lost is known half a second later."""
+
+    PAUSE = 0.02
+
+    def __init__(self, ends, address=INNER[FAR]):
+        self.address = address
+        self.socket = ends.near.within(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        self.socket.settimeout(0.1)
+        self.sent, self.answered = {}, set()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=run) for run in (self._send, self._receive)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def _send(self):
+        while not self._stop.is_set():
+            number = len(self.sent)
+            self.sent[number] = time.monotonic()
+            with contextlib.suppress(OSError):
+                self.socket.sendto(echo_request(number & 0xFFFF), (self.address, 0))
+            time.sleep(self.PAUSE)
+
+    def _receive(self):
+        ended = None
+        while ended is None or time.monotonic() < ended + 0.5:
+            if ended is None and self._stop.is_set():
+                ended = time.monotonic()
+            with contextlib.suppress(OSError):
+                packet, _ = self.socket.recvfrom(2048)
+                if packet[20] == 0 and packet[24:26] == b"\x42\x42":
+                    self.answered.add(int.from_bytes(packet[26:28], "big"))
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.socket.close()
+
+    @property
+    def lost(self):
+        """When each request was sent that was not answered, in seconds since the first. To be asked at the end."""
+        return [round(at - self.sent[0], 2) for number, at in self.sent.items() if number not in self.answered]
 
 
 class Wire:
     """What passes over the link at the far end, as whole frames."""
 
-    def __init__(self, namespaces):
-        name = namespaces.links[namespaces.far]
-        self.socket = within(
-            namespaces.far, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003)))
-        self.socket.bind((name, 0))
+    def __init__(self, ends):
+        self.socket = ends.far.within(
+            lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(0x0003)))
+        self.socket.bind((LINK, 0))
         self.socket.settimeout(0.2)
         self.frames = []
         self._stop = threading.Event()
@@ -176,32 +192,14 @@ class Wire:
         return any(text in frame for frame in self.frames)
 
 
-class NamespaceAgent(Agent):
-    """An agent in a namespace, reached through a socket that is made there."""
+class TunnelAgent(NamespaceAgent):
+    """An agent in a namespace, with a charon of its own."""
 
-    def __init__(self, directory, namespace):
-        self.namespace = namespace
-        self.charon_directory = pathlib.Path(f"/run/charon.{namespace}")
+    def __init__(self, directory, namespace, *options):
+        # Debian's AppArmor profile of charon knows sockets of that name only.
+        self.charon_directory = pathlib.Path(f"/run/charon.{namespace.name}")
         pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
-        super().__init__(directory)
-
-    def start(self, *extra):
-        self.program = Program(
-            ["/usr/sbin/ip", "netns", "exec", self.namespace, BUILD / "agentd", "run", "--data-directory", self.data,
-             "--yang", YANG, "--listen", "127.0.0.1:0", "--charon-directory", self.charon_directory, *extra],
-            self.directory / "agentd.log",
-        )
-        self.port = self.program.line()["netconf"][0]["port"]
-        return self
-
-    @contextlib.contextmanager
-    def manager(self, device="default", **options):
-        def connect():
-            return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-        with within(self.namespace, connect) as link:
-            with super().manager(device, sock_fd=os.dup(link.fileno()), **options) as session:
-                yield session
+        super().__init__(directory, namespace, "--charon-directory", self.charon_directory, *options)
 
     @property
     def charon(self):
@@ -212,6 +210,23 @@ class NamespaceAgent(Agent):
             return process
         except (OSError, IndexError, ValueError):
             return None
+
+    @property
+    def vici(self):
+        """The socket of its charon."""
+        return self.charon_directory / "charon.vici"
+
+    def secrets(self):
+        """The names of the secrets that its charon has loaded."""
+        return " ".join(vici.command(self.vici, "get-shared").get("keys", []))
+
+    def swanctl(self, *words):
+        """Asks its charon, as an operator may."""
+        done = subprocess.run(
+            [SWANCTL, *words, "--uri", f"unix://{self.vici}"], capture_output=True, text=True,
+            timeout=60)
+        assert done.returncode == 0, f"swanctl {words}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def end(self):
         """Stops the agent, and the charon that it leaves running."""
@@ -224,78 +239,101 @@ class NamespaceAgent(Agent):
         shutil.rmtree(self.charon_directory, ignore_errors=True)
 
 
-class PlainCharon:
-    """A charon that swanctl configures, as an administrator would who does not have our agent."""
+@contextlib.contextmanager
+def agent_at(directory, namespace, *options):
+    it = TunnelAgent(directory, namespace, *options)
+    try:
+        yield it.start()
+    finally:
+        it.end()
 
-    def __init__(self, directory, namespace, inner, configuration):
-        self.namespace = namespace
-        self.directory = pathlib.Path(directory) / "plain"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.socket = f"/run/charon.plain-{namespace}.vici"
-        self.inner = inner
-        self.log = self.directory / "charon.log"
-        (self.directory / "strongswan.conf").write_text(f"""
-charon {{
-  load = {PLUGINS}
-  routing_table_prio = 40000
-  install_routes = no
-  retransmit_tries = 2
-  retransmit_timeout = 1
-  filelog {{ l {{ path = {self.log}
-    default = 1
-    flush_line = yes }} }}
-  plugins {{ vici {{ socket = unix://{self.socket} }} }}
-}}
-charon-systemd {{ journal {{ default = -1 }} }}
-""")
-        self.process = subprocess.Popen(
-            ["/usr/sbin/ip", "netns", "exec", namespace, CHARON],
-            env={**os.environ, "STRONGSWAN_CONF": str(self.directory / "strongswan.conf")},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        self._until(lambda: os.path.exists(self.socket), "charon's socket")
-        self._until(lambda: TUN in ip("-n", namespace, "-o", "link"), TUN)
-        ip("-n", namespace, "address", "add", f"{inner}/30", "dev", TUN)
-        ip("-n", namespace, "link", "set", TUN, "up")
-        self.load(configuration)
 
-    @staticmethod
-    def _until(check, what):
-        deadline = time.monotonic() + 15
-        while not check():
-            assert time.monotonic() < deadline, f"{what} did not come"
-            time.sleep(0.05)
+def far_agent(tmp_path, ends):
+    return agent_at(tmp_path / "far", ends.far)
 
-    def load(self, configuration):
-        file = self.directory / "swanctl.conf"
-        file.write_text(configuration)
-        self.swanctl("--load-all", "--file", str(file))
 
-    def swanctl(self, *words, check=True):
+@contextlib.contextmanager
+def far_charon(tmp_path, ends, text="", **options):
+    it = PlainCharon(tmp_path, ends.far, INNER[FAR], text, **options)
+    try:
+        yield it
+    finally:
+        it.end()
+
+
+def is_up(ends, agent, charon=None, limit=30):
+    """Waits until the tunnel carries packets."""
+    def check():
+        assert ends.ping(1), agent.program.text()[-3000:] + (charon.text()[-3000:] if charon else "")
+        return True
+
+    return eventually(check, limit)
+
+
+@contextlib.contextmanager
+def notifications(agent):
+    """A function that waits for the next notification of a kind."""
+    with agent.manager() as session:
+        session.create_subscription()
+
+        def of(kind, limit=30):
+            deadline = time.monotonic() + limit
+            while time.monotonic() < deadline:
+                one = session.take_notification(timeout=max(deadline - time.monotonic(), 0.1))
+                if one is None:
+                    break
+                found = etree.fromstring(one.notification_xml.encode()).find(f"{{{AGENTD_IPSEC}}}{kind}")
+                if found is not None:
+                    return found
+            raise AssertionError(f"no {kind} within {limit} s\n{agent.program.text()[-2000:]}")
+
+        yield of
+
+
+class KMEs:
+    """Alice's and Bob's key management entity in one process, on ports that stay over restarts."""
+
+    def __init__(self, directory, namespace, address, *options):
+        self.directory, self.namespace, self.address, self.options = directory, namespace, address, options
+        self.ports = {"A": 0, "B": 0}
+        self.program = None
+
+    def start(self):
+        self.program = Program(
+            [*self.namespace.launcher(), BUILD / "kmesim", "lab", "--a", f"{self.address}:{self.ports['A']}", "--b",
+             f"{self.address}:{self.ports['B']}", *self.options], self.directory / "kmesim.log")
+        ready = 0
+        while ready < 2:
+            line = self.program.line()
+            if line.get("instance") in self.ports:
+                self.ports[line["instance"]] = line["port"]
+                ready += 1
+        return self
+
+    def stop(self):
+        if self.program is not None:
+            self.program.stop()
+            self.program = None
+
+    def __getitem__(self, instance):
+        return self.ports[instance]
+
+    def get(self, instance, path):
+        """What an instance answers to a client that is none of our agents, by OpenSSL and HTTP written by hand."""
+        request = f"GET {path} HTTP/1.1\r\nHost: kme\r\nConnection: close\r\n\r\n"
         done = subprocess.run(
-            ["/usr/sbin/swanctl", *words, "--uri", f"unix://{self.socket}"], capture_output=True, text=True,
-            env={**os.environ, "SWANCTL_DIR": str(self.directory)}, timeout=60,
-        )
-        if check and done.returncode != 0:
-            raise AssertionError(f"swanctl {words}: {done.stdout}{done.stderr}")
-        return done.stdout
+            [*self.namespace.launcher(), "openssl", "s_client", "-quiet", "-ign_eof", "-psk_identity", "lab", "-psk",
+             b"kmesim-lab".hex(), "-connect", f"{self.address}:{self.ports[instance]}"],
+            input=request.encode(), capture_output=True, timeout=30)
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        assert b" 200 " in head.splitlines()[0], done.stdout + done.stderr
+        return json.loads(body)
 
-    def sas(self):
-        return self.swanctl("--list-sas", "--raw")
 
-    def text(self):
-        return self.log.read_text(errors="replace")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        with contextlib.suppress(OSError):
-            os.unlink(self.socket)
+@contextlib.contextmanager
+def kmes(directory, ends, *options):
+    it = KMEs(directory, ends.near, NEAR, *options).start()
+    try:
+        yield it
+    finally:
+        it.stop()

@@ -3,9 +3,11 @@
 
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -28,10 +30,12 @@ def missing():
 
 
 class Namespace:
-    """A namespace with its loopback up; for `with`."""
+    """A namespace with its loopback up; for `with`. No two have one name, in whichever process."""
+
+    _numbers = itertools.count(1)
 
     def __init__(self, name):
-        self.name = f"agentd-{os.getpid()}-{name}"
+        self.name = f"agentd-{os.getpid()}-{next(self._numbers)}-{name}"
 
     def __enter__(self):
         subprocess.run([IP, "netns", "add", self.name], check=True)
@@ -40,6 +44,13 @@ class Namespace:
 
     def __exit__(self, *_):
         subprocess.run([IP, "netns", "delete", self.name], check=False)
+
+    def kill_all(self):
+        """Ends whatever a failed test left running in it."""
+        found = subprocess.run([IP, "netns", "pids", self.name], capture_output=True, text=True)
+        for process in found.stdout.split():
+            with contextlib.suppress(OSError):
+                os.kill(int(process), signal.SIGKILL)
 
     def ip(self, *words, check=True):
         done = subprocess.run([IP, "-n", self.name, *map(str, words)], capture_output=True, text=True)
@@ -94,11 +105,11 @@ class NamespaceAgent(Agent):
         self.namespace = namespace
         self.options = options
 
-    def start(self):
+    def start(self, *extra):
         self.program = Program(
             [
                 *self.namespace.launcher(), BUILD / "agentd", "run", "--data-directory", self.data, "--yang", YANG,
-                "--listen", "127.0.0.1:0", *self.options,
+                "--listen", "127.0.0.1:0", *self.options, *extra,
             ],
             self.directory / "agentd.log",
         )

@@ -12,12 +12,11 @@ import time
 
 import pytest
 from conftest import BASE, Agent, eventually
+from ipsecconfig import FAR, NEAR, commit, configuration
 from lxml import etree
-from test_ipsec import commit, configuration
 from test_ipsec_oper import OPER, get
 
 REQUEST, RESPONSE, UNKNOWN, REGISTER, UNREGISTER, CONFIRMED, EVENT_UNKNOWN, EVENT = range(8)
-FAR, NEAR = "192.0.2.2", "192.0.2.1"
 
 
 def packet(kind, body=b""):

@@ -13,12 +13,11 @@ Corrections, all of slips in the print (docs/ipsec-mapping.md lists them too):
 import contextlib
 
 import ipseclab
-import pytest
 from conftest import BUILD, Program, eventually
-from ipseclab import IKEV2, INTERFACE, IP_ADDRESS, IPSEC, TUNNEL, NamespaceAgent, Namespaces, ip, within
-from test_ipsec import commit, notifications, sks_profile
+from ipsecconfig import IKEV2, INTERFACE, IP_ADDRESS, IPSEC, TUNNEL, commit, sks_profile
+from ipseclab import LINK, Ends, agent_at, echo, notifications
 
-pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
+pytestmark = ipseclab.needed
 
 MAPPING = "urn:agentd:yang:agentd-interfaces"
 
@@ -26,22 +25,15 @@ MAPPING = "urn:agentd:yang:agentd-interfaces"
 @contextlib.contextmanager
 def routers(tmp_path):
     """Two agents on one link, whose addresses are theirs to configure; the interface of the guide is the link."""
-    namespaces = Namespaces()
-    agents = []
-    try:
-        for name in (namespaces.near, namespaces.far):
-            ip("-n", name, "address", "flush", "dev", namespaces.links[name])
-            agents.append(NamespaceAgent(tmp_path / name, name).start())
-        yield namespaces, *agents
-    finally:
-        for agent in agents:
-            agent.end()
-        namespaces.remove()
+    with Ends() as ends, contextlib.ExitStack() as agents:
+        for namespace in (ends.near, ends.far):
+            namespace.ip("address", "flush", "dev", LINK)
+        yield ends, *(agents.enter_context(agent_at(tmp_path / it.name, it)) for it in (ends.near, ends.far))
 
 
-def interface(namespaces, name, xr_name, address, mask):
+def interface(xr_name, address, mask):
     return (f'<interfaces-mapping xmlns="{MAPPING}"><interface-mapping><xr-name>{xr_name}</xr-name>'
-            f"<linux-name>{namespaces.links[name]}</linux-name></interface-mapping></interfaces-mapping>"
+            f"<linux-name>{LINK}</linux-name></interface-mapping></interfaces-mapping>"
             f'<interfaces xmlns="{INTERFACE}"><interface><interface-name>{xr_name}</interface-name><ipv4>'
             f'<addresses xmlns="{IP_ADDRESS}"><address><address>{address}</address><netmask>{mask}</netmask></address>'
             "</addresses></ipv4></interface></interfaces>")
@@ -76,19 +68,19 @@ def protection(transform_set, transforms, profile, body):
             f"<transform1>{transform_set}</transform1></transform-set></set></profile></profiles></ipsec>")
 
 
-def up(namespaces, address, *agents):
+def up(ends, address, *agents):
     def check():
-        assert within(namespaces.near, lambda: ipseclab.echo(address, 1)), "".join(
+        assert ends.near.within(lambda: echo(address, 1)), "".join(
             agent.program.text()[-2500:] for agent in agents)
         return True
 
     eventually(check, 60)
 
 
-def ppk_router(namespaces, name, number, port, here, there, inner, ppk, transforms, responder):
+def ppk_router(number, port, here, there, inner, ppk, transforms, responder):
     """One router of the PPK guide: example 1 is the manual one, example 3 the dynamic one."""
     return (
-        interface(namespaces, name, port, here, "255.255.255.0")
+        interface(port, here, "255.255.255.0")
         + tunnel(inner, "255.255.255.224", port, there, f"test{number}")
         + keyring(f"k{number}", "init", "10.10.10.1", "0822455D0A16", ppk)
         + ike_profile(f"p{number}", there, f"<keyring>k{number}</keyring><keyring-ppk>k{number}</keyring-ppk>")
@@ -101,45 +93,45 @@ def manual(password):
 
 
 def test_manual_ppk_guide(tmp_path):
-    with routers(tmp_path) as (namespaces, initiator, responder):
+    with routers(tmp_path) as (ends, initiator, responder):
         transforms = "<esp-hmac-sha-256/><esp-192-aes/>"
         with responder.manager("iosxr") as session:
             ppk = manual("104D000A061843595F")
-            commit(session, ppk_router(namespaces, namespaces.far, 1, "GigabitEthernet0/1/0/0", "10.10.10.1",
+            commit(session, ppk_router(1, "GigabitEthernet0/1/0/0", "10.10.10.1",
                                        "10.10.10.3", "209.165.200.226", ppk, transforms, True))
         with initiator.manager("iosxr") as session, notifications(initiator) as notification:
             ppk = manual("060506324F41584B56")
-            commit(session, ppk_router(namespaces, namespaces.near, 1, "GigabitEthernet0/1/0/0", "10.10.10.3",
+            commit(session, ppk_router(1, "GigabitEthernet0/1/0/0", "10.10.10.3",
                                        "10.10.10.1", "209.165.200.225", ppk, transforms, False))
             assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "manual-ppk"
-        up(namespaces, "209.165.200.226", initiator, responder)
+        up(ends, "209.165.200.226", initiator, responder)
 
 
 def test_dynamic_ppk_guide(tmp_path):
-    with routers(tmp_path) as (namespaces, initiator, responder):
+    with routers(tmp_path) as (ends, initiator, responder):
         # The key management entities of the guide are at 192.0.2.34, beside each router.
-        for name in (namespaces.near, namespaces.far):
-            ip("-n", name, "address", "add", "192.0.2.34/32", "dev", "lo")
+        for namespace in (ends.near, ends.far):
+            namespace.ip("address", "add", "192.0.2.34/32", "dev", "lo")
         transforms = "<esp-hmac-sha-384/><esp-256-aes/>"
         ppk = "<ppk><dynamic><sks-profile>Qkd</sks-profile><required/></dynamic></ppk>"
         shared = tmp_path / "quantum-link"
         listen = ("--network-listen", str(shared))
-        with kme_of(tmp_path / "a", namespaces.near, "Alice", "Bob", *listen) as alice, kme_of(
-            tmp_path / "b", namespaces.far, "Bob", "Alice", "--network-join", str(shared)
+        with kme_of(tmp_path / "a", ends.near, "Alice", "Bob", *listen) as alice, kme_of(
+            tmp_path / "b", ends.far, "Bob", "Alice", "--network-join", str(shared)
         ) as bob:
             with responder.manager("iosxr") as session:
                 commit(session, sks_profile("192.0.2.34", bob, "Qkd") + ppk_router(
-                    namespaces, namespaces.far, 3, "GigabitEthernet0/1/0/2", "10.10.10.1", "10.10.10.3",
+                    3, "GigabitEthernet0/1/0/2", "10.10.10.1", "10.10.10.3",
                     "209.165.200.226", ppk, transforms, True))
             with initiator.manager("iosxr") as session, notifications(initiator) as notification:
                 commit(session, sks_profile("192.0.2.34", alice, "Qkd") + ppk_router(
-                    namespaces, namespaces.near, 3, "GigabitEthernet0/1/0/2", "10.10.10.3", "10.10.10.1",
+                    3, "GigabitEthernet0/1/0/2", "10.10.10.3", "10.10.10.1",
                     "209.165.200.225", ppk, transforms, False))
                 assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "dynamic-ppk"
-            up(namespaces, "209.165.200.226", initiator, responder)
+            up(ends, "209.165.200.226", initiator, responder)
 
 
-def management_router(namespaces, name, number, here, there, inner, body=""):
+def management_router(number, here, there, inner, body=""):
     """One router of the guide on IPsec for management traffic."""
     tag = f"mgmt_P{number}"
     port = "MgmtEth0/RP0/CPU0/0"
@@ -154,7 +146,7 @@ def management_router(namespaces, name, number, here, there, inner, body=""):
         "</ikev2-proposal-name></ikev2-proposal-names></proposal></ikev2-policy-name></ikev2-policy-names></policy>"
         "</ikev2>")
     return (
-        interface(namespaces, name, port, here, "255.255.255.0") + algorithms
+        interface(port, here, "255.255.255.0") + algorithms
         + keyring(f"key_{tag}", "Acadia", there, "!cisco123")
         + ike_profile(f"ikev2_prof_{tag}", there,
                       "<authentication><local><pre-shared/></local></authentication>"
@@ -166,14 +158,14 @@ def management_router(namespaces, name, number, here, there, inner, body=""):
 
 
 def test_management_traffic_guide(tmp_path):
-    with routers(tmp_path) as (namespaces, first, second):
+    with routers(tmp_path) as (ends, first, second):
         with second.manager("iosxr") as session:
-            commit(session, management_router(namespaces, namespaces.far, 2, "198.51.100.21", "198.51.100.5",
+            commit(session, management_router(2, "198.51.100.21", "198.51.100.5",
                                               "192.0.2.2", "<responder-only/>"))
         with first.manager("iosxr") as session:
-            commit(session, management_router(namespaces, namespaces.near, 1, "198.51.100.5", "198.51.100.21",
+            commit(session, management_router(1, "198.51.100.5", "198.51.100.21",
                                               "192.0.2.1"))
-        up(namespaces, "192.0.2.2", first, second)
+        up(ends, "192.0.2.2", first, second)
 
 
 @contextlib.contextmanager
@@ -183,7 +175,7 @@ def kme_of(directory, namespace, system, other, *options):
     key = directory / "key.hex"
     key.write_text(b"kmesim-lab".hex())
     program = Program(
-        ["/usr/sbin/ip", "netns", "exec", namespace, BUILD / "kmesim", "serve", "--listen", "192.0.2.34:10001",
+        [*namespace.launcher(), BUILD / "kmesim", "serve", "--listen", "192.0.2.34:10001",
          "--psk-id", "lab", "--psk-key-file", key, "--local-id", system, "--remote-id", other, *options],
         directory / "kmesim.log")
     try:

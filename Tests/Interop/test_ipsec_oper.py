@@ -6,16 +6,15 @@ import signal
 import time
 
 import ipseclab
-import pytest
 from conftest import BASE, eventually
-from ipseclab import FAR, INTERFACE, NEAR, ip
-from lxml import etree
-from test_ipsec import (
-    commit, configuration, dynamic_ppk, far_agent, far_charon, is_up, kmes, manual_ppk, plain_ppk, sks_profile, swanctl,
+from ipsecconfig import (
+    FAR, INTERFACE, NEAR, commit, configuration, dynamic_ppk, manual_ppk, plain_ppk, sks_profile, swanctl,
 )
-from test_ipsec import namespaces, near  # noqa: F401 — fixtures
+from ipseclab import far_agent, far_charon, is_up, kmes
+from lxml import etree
+from plaincharon import TUN
 
-pytestmark = pytest.mark.skipif(bool(ipseclab.missing()), reason=ipseclab.missing() or "it can run")
+pytestmark = ipseclab.needed
 
 IKEV2_OPER = "http://cisco.com/ns/yang/Cisco-IOS-XR-ikev2-oper"
 IPSEC_OPER = "http://cisco.com/ns/yang/Cisco-IOS-XR-ipsec-xr-oper"
@@ -67,11 +66,11 @@ def raw(text, key):
     return text.split(f"{key}=")[1].split()[0].rstrip("}")
 
 
-def test_a_session_in_all_its_leafs(near, namespaces, tmp_path):  # noqa: F811
+def test_a_session_in_all_its_leafs(near, ends, tmp_path):
     text = swanctl(FAR, NEAR, ppk=plain_ppk(), extra="ppk_id = ppk1\n  ppk_required = yes")
-    with far_charon(tmp_path, namespaces, text) as far, near.manager() as session:
+    with far_charon(tmp_path, ends, text) as far, near.manager() as session:
         commit(session, configuration(NEAR, FAR, ppk=manual_ppk()))
-        is_up(namespaces, near, far)
+        is_up(ends, near, far)
         # With a PPK the IKE SA is rekeyed at once: what comes after that stays.
         eventually(lambda: len(sessions(session)[0].findall("{*}sa")) == 1)
         (shown,) = sessions(session)
@@ -104,7 +103,7 @@ def test_a_session_in_all_its_leafs(near, namespaces, tmp_path):  # noqa: F811
         leafs = texts(pair)
         assert (leafs["interface"], leafs["mode"], leafs["quantum-resistant"]) == ("tunnel-ip1", "Tunnel", "Yes")
         assert (leafs["pfs-enabled"], leafs["pfs-group"]) == ("No", "None")
-        index = int(ip("-n", namespaces.near, "-o", "link", "show", "ipsec0").split(":")[0])
+        index = ends.near.link(TUN)["ifindex"]
         assert int(leafs["ifh"]) == index
         inward, outward = texts(pair.find("{*}in-sa")), texts(pair.find("{*}out-sa"))
         assert int(inward["spi"]) == int(raw(far_says, "spi-out"), 16)
@@ -132,12 +131,12 @@ def test_a_session_in_all_its_leafs(near, namespaces, tmp_path):  # noqa: F811
         assert profile.findtext("{*}remote-id/{*}ipv4/{*}address") == FAR
 
 
-def test_traffic_is_counted_over_rekeys(near, namespaces, tmp_path):  # noqa: F811
-    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far, near.manager() as session:
+def test_traffic_is_counted_over_rekeys(near, ends, tmp_path):
+    with far_charon(tmp_path, ends, swanctl(FAR, NEAR)) as far, near.manager() as session:
         commit(session, configuration(NEAR, FAR))
-        is_up(namespaces, near, far)
+        is_up(ends, near, far)
         before = numbers(tunnel(session).find("{*}traffic"))
-        assert namespaces.ping(10)
+        assert ends.ping(10)
         time.sleep(0.6)
         after = numbers(tunnel(session).find("{*}traffic"))
         assert after["in-packets"] - before["in-packets"] == 10
@@ -150,7 +149,7 @@ def test_traffic_is_counted_over_rekeys(near, namespaces, tmp_path):  # noqa: F8
         old = pairs(session)[0].findtext("{*}sa-id")
         far.swanctl("--rekey", "--child", "c")
         eventually(lambda: old not in [it.findtext("{*}sa-id") for it in pairs(session)])
-        assert namespaces.ping(5)
+        assert ends.ping(5)
         time.sleep(0.6)
         pair = numbers(pairs(session)[0].find("{*}traffic"))
         assert pair["out-packets"] == 5
@@ -170,7 +169,7 @@ def test_traffic_is_counted_over_rekeys(near, namespaces, tmp_path):  # noqa: F8
         assert stats.find("{*}cookie-cnt") is None, "what nobody counts is absent"
 
 
-def test_a_tunnel_that_is_down_says_why(near, namespaces, tmp_path):  # noqa: F811
+def test_a_tunnel_that_is_down_says_why(near, ends, tmp_path):
     with near.manager() as session:
         assert texts(charon(session))["status"] == "stopped", "without tunnels there is none"
         assert "last-error" not in texts(charon(session))
@@ -180,7 +179,7 @@ def test_a_tunnel_that_is_down_says_why(near, namespaces, tmp_path):  # noqa: F8
         eventually(lambda: texts(tunnel(session))["status"] == "negotiating")
         assert [texts(it)["session-status"] for it in sessions(session)] == ["DOWN-NEGOTIATING"]
         assert texts(node(session, "<summary/>").find("{*}summary"))["total-sa-negotiating"] == "1"
-        with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR, psk="x" * 32)) as far:
+        with far_charon(tmp_path, ends, swanctl(FAR, NEAR, psk="x" * 32)) as far:
             eventually(lambda: "preshared key" in texts(tunnel(session)).get("reason", "")
                        or "authentication" in texts(tunnel(session)).get("reason", ""), 60)
             # The attempt is over a moment after charon has told why.
@@ -209,15 +208,15 @@ def test_a_tunnel_that_is_down_says_why(near, namespaces, tmp_path):  # noqa: F8
             eventually(lambda: sessions(session) == [])
 
 
-def test_what_is_shown_survives_agent_and_charon(near, namespaces, tmp_path):  # noqa: F811
-    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far:
+def test_what_is_shown_survives_agent_and_charon(near, ends, tmp_path):
+    with far_charon(tmp_path, ends, swanctl(FAR, NEAR)) as far:
         with near.manager() as session:
             commit(session, configuration(NEAR, FAR))
-            is_up(namespaces, near, far)
+            is_up(ends, near, far)
             spi = sessions(session)[0].findtext("{*}sa/{*}local-spi")
             time.sleep(2)
         near.stop(signal.SIGKILL)
-        assert namespaces.ping(3)
+        assert ends.ping(3)
         near.start()
         with near.manager() as session:
             eventually(lambda: texts(tunnel(session))["status"] == "up")
@@ -236,11 +235,11 @@ def test_what_is_shown_survives_agent_and_charon(near, namespaces, tmp_path):  #
             assert again["out-packets"] >= total["out-packets"], "what the old SAs carried is not forgotten"
 
 
-def test_a_charon_that_hangs_delays_no_other_session(near, namespaces, tmp_path):  # noqa: F811
-    with far_charon(tmp_path, namespaces, swanctl(FAR, NEAR)) as far:
+def test_a_charon_that_hangs_delays_no_other_session(near, ends, tmp_path):
+    with far_charon(tmp_path, ends, swanctl(FAR, NEAR)) as far:
         with near.manager() as session, near.manager() as other:
             commit(session, configuration(NEAR, FAR))
-            is_up(namespaces, near, far)
+            is_up(ends, near, far)
             assert len(sessions(session)) == 1
             process = near.charon
             os.kill(process, signal.SIGSTOP)
@@ -263,15 +262,15 @@ def test_a_charon_that_hangs_delays_no_other_session(near, namespaces, tmp_path)
                 session.async_mode = False
 
 
-def test_dynamic_ppks_at_both_ends(near, namespaces, tmp_path):  # noqa: F811
-    with kmes(tmp_path, (namespaces.near, NEAR)) as kme, far_agent(tmp_path, namespaces) as far:
+def test_dynamic_ppks_at_both_ends(near, ends, tmp_path):
+    with kmes(tmp_path, ends) as kme, far_agent(tmp_path, ends) as far:
         with far.manager() as there, near.manager() as here:
             commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True,
                                         before=sks_profile(NEAR, kme["B"])))
             eventually(lambda: texts(tunnel(there))["reason"] == "it waits for the far end")
             assert texts(tunnel(there))["role"] == "responder-only"
             commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(), before=sks_profile(NEAR, kme["A"])))
-            is_up(namespaces, near, limit=40)
+            is_up(ends, near, limit=40)
             for session, other in ((here, there), (there, here)):
                 eventually(lambda: len(sessions(session)[0].findall("{*}sa")) == 1)
                 sa = texts(sessions(session)[0].find("{*}sa"))
@@ -285,7 +284,7 @@ def test_dynamic_ppks_at_both_ends(near, namespaces, tmp_path):  # noqa: F811
                 assert mine.findtext("{*}in-sa/{*}spi") == yours.findtext("{*}out-sa/{*}spi")
             before = numbers(tunnel(here).find("{*}traffic"))["out-packets"]
             there_before = numbers(tunnel(there).find("{*}traffic"))["in-packets"]
-            assert namespaces.ping(7)
+            assert ends.ping(7)
             time.sleep(0.6)
             assert numbers(tunnel(here).find("{*}traffic"))["out-packets"] == before + 7
             assert numbers(tunnel(there).find("{*}traffic"))["in-packets"] == there_before + 7

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -14,19 +15,14 @@ from conftest import BUILD, ROOT
 from lxml import etree
 from ncclient import manager
 
-BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
-CISCO = "http://cisco.com/ns/yang/Cisco-IOS-XR-um-"
-INTERFACE, ADDRESS, TUNNEL = (f"{CISCO}{name}-cfg" for name in ("interface", "if-ip-address", "if-tunnel"))
-IKEV2, IPSEC = f"{CISCO}ikev2-cfg", f"{CISCO}ipsec-cfg"
+sys.path.append(str(ROOT / "Tests" / "Interop"))
+from ipsecconfig import addresses, commit, configuration, interface, swanctl  # noqa: E402
+
 AGENTD = "urn:agentd:yang:agentd-interfaces"
 CHARON, SWANCTL = "/usr/sbin/charon-systemd", "/usr/sbin/swanctl"
-PSK = "0123456789abcdef0123456789abcdef"
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(
-        not (os.path.exists(CHARON) and os.path.exists(SWANCTL)), reason="charon and swanctl are not installed"),
-]
+pytestmark = pytest.mark.skipif(
+    not (os.path.exists(CHARON) and os.path.exists(SWANCTL)), reason="charon and swanctl are not installed")
 
 
 def near(number):
@@ -84,25 +80,10 @@ class Lab:
     flush_line = yes }} }}
   plugins {{ vici {{ socket = unix:///tmp/{name}/vici }} }} }}
 charon-systemd {{ journal {{ default = -1 }} }}"""
-        swanctl = f"""connections {{ c {{
-  version = 2
-  local_addrs = {outer}
-  remote_addrs = {near(number)[0]}
-  proposals = aes256-sha256-ecp384
-  local {{ auth = psk
-    id = {outer} }}
-  remote {{ auth = psk
-    id = {near(number)[0]} }}
-  children {{ c {{
-    local_ts = 0.0.0.0/0
-    remote_ts = 0.0.0.0/0
-    esp_proposals = aes256-sha256
-    if_id_in = 77
-    if_id_out = 77 }} }} }} }}
-secrets {{ ike-1 {{ id = {near(number)[0]}
-  secret = "{PSK}" }} }}"""
+        identifiers = "if_id_in = 77\n    if_id_out = 77"
+        text = swanctl(outer, near(number)[0], child=identifiers)
         run(f"mkdir -p /tmp/{name}; cat >/tmp/{name}/strongswan.conf <<'EOF'\n{strongswan}\nEOF")
-        run(f"cat >/tmp/{name}/swanctl.conf <<'EOF'\n{swanctl}\nEOF")
+        run(f"cat >/tmp/{name}/swanctl.conf <<'EOF'\n{text}\nEOF")
         settings, vici = f"STRONGSWAN_CONF=/tmp/{name}/strongswan.conf", f"/tmp/{name}/vici"
         run(f"{settings} setsid /usr/sbin/ip netns exec {name} {CHARON} >/dev/null 2>&1 &")
         self.eventually(lambda: self.guest.run(f"ls {vici}", check=False).strip() == vici)
@@ -143,55 +124,9 @@ def lab(boot, tmp_path_factory):
 
 
 def tunnel(number):
-    local, remote = near(number)[0], far(number)[0]
-    return f"""
-      <keyrings xmlns="{IKEV2}"><keyring><ikev2-keyring-name>k{number}</ikev2-keyring-name><peers><peer>
-        <peer-name>other</peer-name><address>{remote}</address><mask>255.255.255.255</mask>
-        <pre-shared-key><password>!{PSK}</password></pre-shared-key></peer></peers></keyring></keyrings>
-      <ikev2 xmlns="{IKEV2}">
-        <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
-          <encryptions><encryption>aes-cbc-256</encryption></encryptions>
-          <integrities><integrity>sha-256</integrity></integrities><prfs><prf>sha-256</prf></prfs>
-          <dh-groups><dh-group>20</dh-group></dh-groups></ikev2-proposal-name></ikev2-proposal-names></proposal>
-        <policy><ikev2-policy-names><ikev2-policy-name><ikev2-policy-name>po{number}</ikev2-policy-name>
-          <match><address><locals><local><address>{local}</address></local></locals></address></match>
-          <proposal><ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>pr</ikev2-proposal-name>
-          </ikev2-proposal-name></ikev2-proposal-names></proposal></ikev2-policy-name></ikev2-policy-names></policy>
-        <profile><ikev2-profile-names><ikev2-profile-name><ikev2-profile-name>p{number}</ikev2-profile-name>
-          <match><identity><remote><addresses><address><remote-address>{remote}</remote-address>
-          <mask>255.255.255.255</mask></address></addresses></remote></identity></match><keyring>k{number}</keyring>
-        </ikev2-profile-name></ikev2-profile-names></profile>
-      </ikev2>
-      <ipsec xmlns="{IPSEC}">
-        <transform-sets><transform-set><transform-set-name>ts{number}</transform-set-name>
-          <transform><esp-hmac-sha-256/><esp-256-aes/></transform><mode><tunnel/></mode>
-        </transform-set></transform-sets>
-        <profiles><profile><profile-name>ip{number}</profile-name><set>
-          <transform-set><transform1>ts{number}</transform1></transform-set><ikev2-profile>p{number}</ikev2-profile>
-        </set></profile></profiles>
-      </ipsec>
-      <interfaces xmlns="{INTERFACE}"><interface><interface-name>tunnel-ip{number}</interface-name>
-        <description>tunnel {number}</description><mtu>1400</mtu>
-        <ipv4><addresses xmlns="{ADDRESS}"><address><address>{near(number)[1]}</address>
-        <netmask>255.255.255.252</netmask></address></addresses></ipv4>
-        <tunnel xmlns="{TUNNEL}"><source><ipv4-address>{local}</ipv4-address></source>
-          <destination><ipv4-address>{remote}</ipv4-address></destination><mode><ipsec><ipv4/></ipsec></mode>
-          <protection><ipsec><profile>ip{number}</profile></ipsec></protection></tunnel>
-      </interface></interfaces>"""
-
-
-def commit(session, *bodies):
-    for body in bodies:
-        session.edit_config(target="candidate", config=f'<config xmlns="{BASE}" xmlns:nc="{BASE}">{body}</config>')
-    session.commit()
-
-
-def interface(name, content="", operation=""):
-    operation = f' nc:operation="{operation}"' if operation else ""
-    return (
-        f'<interfaces xmlns="{INTERFACE}"><interface{operation}><interface-name>{name}</interface-name>{content}'
-        "</interface></interfaces>"
-    )
+    local, inner = near(number)
+    link = f"<description>tunnel {number}</description><mtu>1400</mtu>"
+    return configuration(local, far(number)[0], number=number, inner=inner, link=link)
 
 
 def state(session, name):
@@ -202,7 +137,7 @@ def state(session, name):
 
 def test_tunnels_have_xfrm_interfaces_and_carry_packets(lab):
     with lab.manager() as session:
-        commit(session, tunnel(1), tunnel(2))
+        commit(session, tunnel(1) + tunnel(2))
         for number in (1, 2):
             lab.eventually(lambda number=number: lab.answers(number))
             link = lab.link(f"tunnel-ip{number}")
@@ -219,15 +154,7 @@ def test_tunnels_have_xfrm_interfaces_and_carry_packets(lab):
         assert len(identifiers) == 2
         states = lab.guest.run("ip xfrm state")
         assert states.count("proto esp") >= 4 and all(f"if_id {i}" in states for i in identifiers)
-
-
-def test_tunnels_outlive_the_agent(lab):
-    indexes = [lab.link(f"tunnel-ip{n}")["ifindex"] for n in (1, 2)]
-    lab.kill()
-    assert lab.answers(1, 3) and lab.answers(2, 3)
-    lab.start()
-    assert lab.answers(1, 3) and lab.answers(2, 3)
-    assert [lab.link(f"tunnel-ip{n}")["ifindex"] for n in (1, 2)] == indexes
+        assert "espinudp" not in states
 
 
 def test_one_tunnel_goes_and_the_other_stays(lab):
@@ -240,11 +167,24 @@ def test_one_tunnel_goes_and_the_other_stays(lab):
         assert lab.answers(1, 3)
 
 
+def test_tunnels_outlive_the_agent(lab):
+    index = lab.link("tunnel-ip1")["ifindex"]
+    lab.kill()
+    assert lab.answers(1, 3)
+    assert lab.link("tunnel-ip1")["ifindex"] == index
+
+
+@pytest.mark.long
+def test_the_next_agent_leaves_tunnels_as_they_are(lab):
+    index = lab.link("tunnel-ip1")["ifindex"]
+    lab.start()
+    assert lab.answers(1, 3)
+    assert lab.link("tunnel-ip1")["ifindex"] == index
+
+
+@pytest.mark.long
 def test_loopback_interfaces_are_made_by_being_configured(lab):
-    address = (
-        f'<ipv4><addresses xmlns="{ADDRESS}"><address><address>198.51.100.1</address><netmask>255.255.255.255</netmask>'
-        "</address></addresses></ipv4>"
-    )
+    address = addresses("198.51.100.1", "255.255.255.255")
     with lab.manager() as session:
         commit(session, interface("Loopback0", address))
         lab.eventually(lambda: (lab.link("Loopback0") or {}).get("addr_info"))

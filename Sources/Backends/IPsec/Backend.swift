@@ -61,7 +61,9 @@ public final class IPsecBackend: Backend {
     let notifications = TunnelNotifications(schema)
     let view = IPsecOperationalView { tunnel, _ in Self.link(of: tunnel, ports) }
     self.view = view
-    keeper = TunnelKeeper(sealer: sealer, source: KeyServicePPKSource(service)) { notice in
+    keeper = TunnelKeeper(
+      sealer: sealer, source: KeyServicePPKSource(service), sharesCharon: charon.isOfOthers
+    ) { notice in
       view.take(notice)
       let line = notice.line
       log(line.level, line.text)

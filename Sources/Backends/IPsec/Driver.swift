@@ -32,13 +32,14 @@ public struct Driver: Sendable {
 
   /// Brings charon to the desired state.
   ///
+  /// - Parameter ourKeys: the private keys that may be unloaded; nil for all.
   /// - Returns: what was done, and what of it failed.
   /// - Throws: when charon cannot be asked, or the connection to it is lost on the way: try again when it is back.
   @discardableResult
   public func converge(
-    to desired: DesiredState
+    to desired: DesiredState, ourKeys: Set<String>? = nil
   ) async throws(VICIError) -> (plan: ReconciliationPlan, failures: [Failure]) {
-    let plan = ReconciliationPlan(desired: desired, loaded: try await loaded())
+    let plan = ReconciliationPlan(desired: desired, loaded: try await loaded(), ourKeys: ourKeys)
     let secrets = Dictionary(desired.secrets.map { ($0.id, $0) }) { first, _ in first }
     let keys = Dictionary(desired.keys.map { ($0.identifier, $0) }) { first, _ in first }
     let connections = Dictionary(desired.connections.map { ($0.name, $0) }) { first, _ in first }

@@ -39,9 +39,10 @@ public struct ReconciliationPlan: Sendable, Equatable {
   public var steps: [ReconciliationStep] = []
 
   /// Secrets come before the connections that need them, and go after those that needed them. What is equal, and what is
-  /// not ours, is not touched: connections and secrets by the prefix of their names; private keys have no names, and are
-  /// all ours, since charon is.
-  public init(desired: DesiredState, loaded: LoadedState) {
+  /// not ours, is not touched: connections and secrets by the prefix of their names.
+  ///
+  /// - Parameter ourKeys: the private keys that are ours, which have no names; nil for all, in a charon that is ours alone.
+  public init(desired: DesiredState, loaded: LoadedState, ourKeys: Set<String>? = nil) {
     let absent = Set(desired.secrets.filter { !loaded.secrets.contains($0.id) }.map(\.group))
     for secret in desired.secrets where absent.contains(secret.group) { steps.append(.loadSecret(secret.id)) }
     for key in desired.keys where !loaded.keys.contains(key.identifier) { steps.append(.loadKey(key.identifier)) }
@@ -58,7 +59,9 @@ public struct ReconciliationPlan: Sendable, Equatable {
     let secrets = Set(desired.secrets.map(\.id))
     for id in loaded.secrets.sorted() where id.isOurs && !secrets.contains(id) { steps.append(.unloadSecret(id)) }
     let keys = Set(desired.keys.map(\.identifier))
-    for key in loaded.keys.sorted() where !keys.contains(key) { steps.append(.unloadKey(key)) }
+    for key in loaded.keys.sorted() where !keys.contains(key) && ourKeys?.contains(key) != false {
+      steps.append(.unloadKey(key))
+    }
   }
 
   public var isEmpty: Bool { steps.isEmpty }

@@ -8,8 +8,15 @@ public enum CharonChoice: Sendable, Equatable {
   case none
   /// One of our own, started when the first tunnel is configured and ended with the last.
   case own(CharonSettings)
-  /// One that somebody else starts, for us alone: what it has loaded besides is unloaded. The path of its VICI socket.
-  case shared(socket: String)
+  /// One that somebody else starts. What it has loaded besides is left alone.
+  ///
+  /// - Parameters:
+  ///   - socket: the path of its VICI socket.
+  ///   - ppkSocket: where its plugin asks for PPKs, if it has ours; nil when nobody is to be listened to.
+  case shared(socket: String, ppkSocket: String? = nil)
+
+  /// Whether it may have connections, keys and secrets that are not ours.
+  var isOfOthers: Bool { if case .shared = self { true } else { false } }
 }
 
 /// The charon that there is while tunnels are configured, of whichever choice.
@@ -17,10 +24,12 @@ actor CharonHost {
   private enum State {
     case idle
     case own(Charon, pump: Task<Void, Never>, questions: PPKSocketServer?)
-    case shared(VICIClient, pump: Task<Void, Never>)
+    case shared(VICIClient, pump: Task<Void, Never>, questions: PPKSocketServer?)
   }
 
   private let choice: CharonChoice
+  /// It is not ended with the last tunnel.
+  nonisolated let isOfOthers: Bool
   private let keeper: TunnelKeeper
   private let view: IPsecOperationalView
   private let log: IPsecLog
@@ -28,6 +37,7 @@ actor CharonHost {
 
   init(_ choice: CharonChoice, keeper: TunnelKeeper, view: IPsecOperationalView, log: @escaping IPsecLog) {
     self.choice = choice
+    isOfOthers = choice.isOfOthers
     self.keeper = keeper
     self.view = view
     self.log = log
@@ -40,7 +50,7 @@ actor CharonHost {
     switch state {
     case .idle: nil
     case .own(let charon, _, _): charon.client
-    case .shared(let client, _): client
+    case .shared(let client, _, _): client
     }
   }
 
@@ -68,7 +78,11 @@ actor CharonHost {
         }
       }
       state = .own(charon, pump: pump, questions: questions)
-    case .shared(let path):
+    case .shared(let path, let ppkSocket):
+      if global.dpdRetryInterval != nil || global.retransmission != nil {
+        log(.warning, "charon at \(path) repeats requests as its own settings say, not as ikev2/global does")
+      }
+      let questions = ppkSocket.flatMap { listen(at: $0) }
       let (stream, sink) = AsyncStream.makeStream(of: VICIClient.Notice.self)
       let client = try VICIClient(path: path, events: CharonEvent.names) { sink.yield($0) }
       try client.start()
@@ -81,7 +95,7 @@ actor CharonHost {
           if case .down(.commands, _) = notice { await keeper.take(.status(.stopped), client: nil) }
         }
       }
-      state = .shared(client, pump: pump)
+      state = .shared(client, pump: pump, questions: questions)
     }
   }
 
@@ -103,8 +117,9 @@ actor CharonHost {
       state = .idle
       view.take(.status(.stopped), client: nil, own: charon)
       await keeper.take(.status(.stopped), client: nil)
-    case .shared(let client, let pump):
+    case .shared(let client, let pump, let questions):
       client.stop()
+      questions?.stop()
       pump.cancel()
       state = .idle
       view.take(.status(.stopped), client: nil, own: nil)
@@ -119,9 +134,10 @@ actor CharonHost {
       pump.cancel()
       charon.leave()
       questions?.stop()
-    case .shared(let client, let pump):
+    case .shared(let client, let pump, let questions):
       pump.cancel()
       client.stop()
+      questions?.stop()
     }
     state = .idle
   }
@@ -130,7 +146,24 @@ actor CharonHost {
   private func listen(_ settings: CharonSettings) throws -> PPKSocketServer? {
     guard settings.ppkPlugin != nil else { return nil }
     try CharonDirectory(settings: settings).prepare()
-    let server = try PPKSocketServer(path: settings.ppkSocketPath) { [keeper] in await keeper.answer($0) }
+    return try startServer(settings.ppkSocketPath)
+  }
+
+  /// The same for a charon of others, which does without when it cannot be had.
+  private func listen(at path: String) -> PPKSocketServer? {
+    do {
+      if let end = path.lastIndex(of: "/") {
+        try CharonDirectory(settings: CharonSettings(directory: String(path[..<end]))).prepare()
+      }
+      return try startServer(path)
+    } catch {
+      log(.warning, "charon's plugin cannot ask for PPKs at \(path): \(error)")
+      return nil
+    }
+  }
+
+  private func startServer(_ path: String) throws -> PPKSocketServer {
+    let server = try PPKSocketServer(path: path) { [keeper] in await keeper.answer($0) }
     try server.start()
     return server
   }

@@ -101,8 +101,9 @@ actor TunnelRuntime {
     view.configure(configuration, mapping)
     makeLinks(mapping, configuration)
     do {
-      // A tunnel that cannot be mapped needs no charon, but one whose address comes later would wait for it.
-      if configuration.tunnels.contains(where: { !$0.isShutdown }) {
+      // A tunnel that cannot be mapped needs no charon, but one whose address comes later would wait for it. From a charon
+      // of others the last tunnel has to be taken away, perhaps one that an earlier agent left.
+      if host.isOfOthers || configuration.tunnels.contains(where: { !$0.isShutdown }) {
         try await host.begin(configuration.global)
       } else {
         await host.end()

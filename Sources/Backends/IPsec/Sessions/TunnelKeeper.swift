@@ -39,6 +39,8 @@ public actor TunnelKeeper {
   private var dynamicPPKs = DynamicPPKs()
   /// Look-ups under way, by ID.
   private var lookUps: [String: Task<SecretBytes?, Never>] = [:]
+  /// The private keys that were given to a charon of others; nil when charon has no others.
+  private var ourKeys: Set<String>?
   private let onNotice: @Sendable (Notice) -> Void
   private var mapping: IPsecMapping?
   private var client: VICIClient?
@@ -51,14 +53,16 @@ public actor TunnelKeeper {
 
   /// - Parameters:
   ///   - source: of dynamic PPKs; without one, tunnels that require them stay down.
+  ///   - sharesCharon: charon has private keys of others. Then one of ours that goes while no agent runs stays loaded.
   ///   - onNotice: called in order; it must not wait.
   public init(
     sealer: Sealer, limits: TunnelSession.Limits = .init(), source: (any DynamicPPKSource)? = nil,
-    onNotice: @escaping @Sendable (Notice) -> Void
+    sharesCharon: Bool = false, onNotice: @escaping @Sendable (Notice) -> Void
   ) {
     self.sealer = sealer
     self.limits = limits
     self.source = source
+    ourKeys = sharesCharon ? [] : nil
     self.onNotice = onNotice
   }
 
@@ -136,7 +140,8 @@ public actor TunnelKeeper {
       needsConvergence = false
       let driver = Driver(client: client, sealer: sealer)
       do throws(VICIError) {
-        let failures = try await driver.converge(to: mapping.desired).failures
+        let failures = try await driver.converge(to: mapping.desired, ourKeys: ourKeys).failures
+        ourKeys?.formUnion(mapping.desired.keys.map(\.identifier))
         for failure in failures { onNotice(.convergenceFailed(failure.reason)) }
         let all = try await driver.sessions()
         guard !needsConvergence else { continue }
