@@ -58,6 +58,7 @@ let package = Package(
     .executableTarget(name: "yangc", dependencies: ["Datastore", "YANG", "YANGToSwift", arguments], swiftSettings: v6),
     .executableTarget(name: "yang-gen", dependencies: ["YANG", "YANGGenerator", arguments], swiftSettings: v6),
     .executableTarget(name: "databench", dependencies: ["CLibXML2", "CLinux", "Datastore", "YANG"], path: "Benchmarks/data", swiftSettings: v6),
+    .executableTarget(name: "ipsecbench", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "Netlink", "Secrets", "YANG"], path: "Benchmarks/ipsecbench", swiftSettings: v6),
     .executableTarget(name: "YANGCodegen", dependencies: ["YANG", "YANGToSwift"], swiftSettings: v6),
     .plugin(name: "GenerateModels", capability: .buildTool(), dependencies: ["YANGCodegen"]),
     .executableTarget(name: "agentd", dependencies: ["Datastore", "IPsec", "Interfaces", "KeyService", "MACsecPorts", "MKA", "Models", "NETCONF", "Netlink", "SKS", "Secrets", "YANG", logging, arguments], swiftSettings: v6),

@@ -3,10 +3,12 @@
 
     fakecharon.py SOCKET N
 
-The tunnels are tunnel-ip1 to tunnel-ipN, each with one IKE SA and one pair of SAs, whose counters grow. Commands that
-would change something succeed and change nothing. It prints how long each listing took to be written.
+The tunnels are tunnel-ip1 to tunnel-ipN, each with one IKE SA and one pair of SAs, whose counters grow. It remembers what
+connections and secrets it was given, and counts commands, which its own command fake-commands tells. It prints how long each
+listing took to be written.
 """
 
+import collections
 import socket
 import struct
 import sys
@@ -65,7 +67,55 @@ for exchange in ("ike-init", "ike-auth", "create-child", "info"):
         COUNTERS[f"{exchange}-{way}"] = 7
 
 
-def serve(connection, count, began):
+class Loaded:
+    """What it was given: connections with the names of their children, secrets; and how often it was asked for what."""
+
+    def __init__(self):
+        self.connections, self.secrets, self.commands = {}, {}, collections.Counter()
+
+    def take(self, command, message):
+        self.commands[command] += 1
+        if command == "load-conn":
+            for connection, settings in message.items():
+                self.connections[connection] = list(settings["children"])
+        elif command == "unload-conn":
+            self.connections.pop(message["name"], None)
+        elif command == "load-shared":
+            self.secrets[message["id"]] = True
+        elif command == "unload-shared":
+            self.secrets.pop(message["id"], None)
+
+
+def decode(data):
+    """A message as dictionaries, lists and bytes as texts."""
+    place = 0
+    root = {}
+    stack, items = [root], []
+
+    def text(size):
+        nonlocal place
+        length = int.from_bytes(data[place : place + size], "big")
+        place += size + length
+        return data[place - length : place].decode(errors="replace")
+
+    while place < len(data):
+        kind = data[place]
+        place += 1
+        if kind == 1:
+            stack.append(stack[-1].setdefault(text(1), {}))
+        elif kind == 2:
+            stack.pop()
+        elif kind == 3:
+            key = text(1)
+            stack[-1][key] = text(2)
+        elif kind == 4:
+            items = stack[-1].setdefault(text(1), [])
+        elif kind == 5:
+            items.append(text(2))
+    return root
+
+
+def serve(connection, count, began, loaded):
     buffer = b""
     while True:
         while len(buffer) < 4 or len(buffer) < 4 + struct.unpack(">I", buffer[:4])[0]:
@@ -79,6 +129,7 @@ def serve(connection, count, began):
             connection.sendall(packet(CONFIRMED))
             continue
         command = body[1 : 1 + body[0]].decode()
+        loaded.take(command, decode(body[1 + body[0] :]))
         answer = {"success": "yes"}
         if command == "version":
             answer = {"daemon": "charon-systemd", "version": "5.9.8"}
@@ -93,8 +144,17 @@ def serve(connection, count, began):
             connection.sendall(b"".join(stream))
             print(f"listed {count} in {(time.perf_counter() - start) * 1000:.1f} ms", flush=True)
             answer = {}
-        elif command in ("list-conns", "get-shared", "get-keys"):
+        elif command == "list-conns":
+            connection.sendall(b"".join(
+                packet(EVENT, name("list-conn") + encode({one: {"children": {child: {} for child in children}}}))
+                for one, children in list(loaded.connections.items())))
             answer = {}
+        elif command == "get-shared":
+            answer = {"keys": list(loaded.secrets)}
+        elif command == "get-keys":
+            answer = {"keys": []}
+        elif command == "fake-commands":
+            answer = dict(loaded.commands)
         connection.sendall(packet(RESPONSE, encode(answer)))
 
 
@@ -103,10 +163,11 @@ def main():
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(8)
+    loaded = Loaded()
     print("ready", flush=True)
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=serve, args=(connection, count, time.time()), daemon=True).start()
+        threading.Thread(target=serve, args=(connection, count, time.time(), loaded), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -124,4 +124,16 @@ private struct ModelCharon {
     #expect(DesiredSecret(kind: .ike, label: "x", owners: ["b"], content: .sealed(again)).id != ids[0])
     #expect(DesiredSecret(kind: .ppk, label: "x", owners: ["a"], content: .sealed(again)).id != ids[0])
   }
+
+  @Test func privateKeysOfOthersAreLeftInTheirCharon() {
+    var loaded = LoadedState()
+    loaded.keys = ["ours", "theirs"]
+    let nothing = DesiredState()
+    #expect(ReconciliationPlan(desired: nothing, loaded: loaded, ourKeys: []).isEmpty)
+    #expect(
+      ReconciliationPlan(desired: nothing, loaded: loaded, ourKeys: ["ours", "gone"]).steps == [.unloadKey("ours")])
+    #expect(
+      ReconciliationPlan(desired: nothing, loaded: loaded).steps == [.unloadKey("ours"), .unloadKey("theirs")],
+      "in a charon of our own all are ours")
+  }
 }

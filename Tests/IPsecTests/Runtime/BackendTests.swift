@@ -13,7 +13,7 @@ import YANG
 @testable import IPsec
 
 /// A key service that has no keys, and knows who registered.
-private final class EmptyKeyService: KeyService {
+final class EmptyKeyService: KeyService {
   let clients = KeyClientRegistry()
 
   func register(_ client: KeyClient, profile: String) -> KeyClientRegistration {
@@ -34,7 +34,7 @@ private final class EmptyKeyService: KeyService {
 }
 
 /// Links that are only written down.
-private final class NotedLinks: TunnelLinks {
+final class NotedLinks: TunnelLinks {
   let hasXFRMInterfaces: Bool
   let made = Mutex<[String: UInt32]>([:])
 
