@@ -52,8 +52,11 @@ import Testing
     #expect(services[0].registry.count(profile: "q") == 0)
   }
 
-  @Test func aBufferServesThroughAnOutage() async throws {
+  /// Also where the peer learns its own name only after the first keys were taken.
+  @Test(arguments: [Duration.zero, .seconds(4)]) func theNextKeyComesFromTheBuffer(introduction: Duration) async throws
+  {
     let network = FakeKeyNetwork()
+    network.state.withLock { $0.introduction = introduction }
     let lab = try Self.lab(network)
     for fixture in [lab.first, lab.second] {
       try fixture.commit(
@@ -64,15 +67,17 @@ import Testing
     }
     lab.setLinks()
     try await wait("secured") { lab.isSecured }
-    try await wait("a full buffer") { try lab.first.port()?.keyService.bufferLevel == 3 }
+    // What was fetched before the peer had told its name is dropped, so the buffer is full of keys for that name.
+    try await wait("a full buffer") {
+      let held = network.state.withLock { state in
+        state.keys.keys.filter { state.remoteSystems[$0] == .some("bob") }.count
+      }
+      return try held == 3 && lab.first.port()?.keyService.bufferLevel == 3
+    }
     #expect(try lab.second.port()?.keyService.bufferLevel == 0, "only the key server needs keys")
     _ = try lab.first.eventNames()
-    // From now on the first system's service gives nothing new; what is buffered can still be fetched by the peer.
-    let keys = network.state.withLock { state in
-      defer { state.next = 200 }
-      return state.keys.count
-    }
-    #expect(keys == 3)
+    // The next key comes from the buffer, and the buffer fills again.
+    let newKeyCount = network.state.withLock { $0.newKeyCount }
     let before = lab.first.secY()?.transmitting
     // Another window size does not need a SAK; a suite does.
     for fixture in [lab.first, lab.second] {
@@ -84,10 +89,50 @@ import Testing
         })
     }
     try await wait("another key") { lab.isSecured && lab.first.secY()?.transmitting != before }
+    var names: [String] = []
     try await wait("an alarm and its end") {
-      let names = try lab.first.eventNames()
-      return names.contains("KEY_BUFFER_LOW") || names.contains("KEY_BUFFER_RESTORED")
+      names += try lab.first.eventNames()
+      return names.contains("KEY_BUFFER_LOW") && names.contains("KEY_BUFFER_RESTORED")
     }
+    #expect(network.state.withLock { $0.newKeyCount } > newKeyCount)
+  }
+
+  @Test func anOutageIsBridgedByTheBuffer() async throws {
+    let network = FakeKeyNetwork()
+    let lab = try Self.lab(network)
+    func configure(_ suite: PolicyModel.CipherSuite) throws {
+      for fixture in [lab.first, lab.second] {
+        try fixture.commit(
+          Self.configuration(fixture) { policy in
+            policy.cipherSuite = suite
+            policy.keyService.remoteSystemID = fixture === lab.first ? "bob" : "alice"
+            policy.keyLifetime.refreshInterval = 3_600
+            policy.keyLifetime.buffer = .init(size: 2, alarmBelow: 2)
+          })
+      }
+    }
+    try configure(.gcmAESXPN256)
+    lab.setLinks()
+    try await wait("secured") { lab.isSecured }
+    try await wait("a full buffer") { try lab.first.port()?.keyService.bufferLevel == 2 }
+    // Nothing new from now on; what was given can be fetched.
+    network.state.withLock { $0.newKeyFailure = .notConnected("no route") }
+    var names: [String] = []
+    for suite in [PolicyModel.CipherSuite.gcmAES256, .gcmAESXPN256] {
+      let before = lab.first.secY()?.transmitting
+      try configure(suite)
+      try await wait("another key") { lab.isSecured && lab.first.secY()?.transmitting != before }
+      names += try lab.first.eventNames()
+    }
+    #expect(try lab.first.port()?.keyService.isInUse == true)
+    try await wait("an alarm") {
+      names += try lab.first.eventNames()
+      return names.contains("KEY_BUFFER_LOW")
+    }
+    #expect(!names.contains("KEY_BUFFER_RESTORED") && !names.contains("PPK_FAILURE"), "\(names)")
+    #expect(try lab.first.port()?.keyService.bufferLevel == 0)
+    network.state.withLock { $0.newKeyFailure = nil }
+    try await wait("the alarm's end") { try lab.first.eventNames().contains("KEY_BUFFER_RESTORED") }
   }
 
   @Test func whatTheServiceSaysIsShown() async throws {

@@ -8,8 +8,14 @@ import Synchronization
 final class FakeKeyNetwork: Sendable {
   struct State {
     var keys: [KeyIdentifier: [UInt8]] = [:]
+    /// With whom each key was taken; nil where nobody was named.
+    var remoteSystems: [KeyIdentifier: String?] = [:]
     var next: UInt8 = 1
     var failure: KeyServiceError?
+    /// Only of new keys.
+    var newKeyFailure: KeyServiceError?
+    /// How long it takes to say how it knows a system.
+    var introduction = Duration.zero
     var newKeyCount = 0
     var fetchedCount = 0
   }
@@ -33,20 +39,24 @@ final class FakeKeyService: KeyService {
   }
 
   func capabilities(profile: String, deadline: Duration) async throws(KeyServiceError) -> KeyServiceCapabilities {
-    KeyServiceCapabilities(
+    do { try await Task.sleep(for: network.state.withLock { $0.introduction }) } catch { throw .cancelled("the end") }
+    return KeyServiceCapabilities(
       offersEntropy: false, offersKeys: true, algorithm: "QKD", localSystem: system, remoteSystems: ["*"])
   }
 
   func newKey(_ request: NewKeyRequest, profile: String) async throws(KeyServiceError) -> KeyMaterial {
     let made: (KeyIdentifier, [UInt8])? = network.state.withLock { state in
-      guard state.failure == nil, let identifier = KeyIdentifier([state.next, 9, 9]) else { return nil }
+      guard state.failure == nil, state.newKeyFailure == nil, let identifier = KeyIdentifier([state.next, 9, 9]) else {
+        return nil
+      }
       let key = [UInt8](repeating: state.next, count: 32)
       state.keys[identifier] = key
+      state.remoteSystems[identifier] = request.remoteSystem
       state.next &+= 1
       state.newKeyCount += 1
       return (identifier, key)
     }
-    guard let made else { throw network.state.withLock { $0.failure } ?? .busy }
+    guard let made else { throw network.state.withLock { $0.failure ?? $0.newKeyFailure } ?? .busy }
     return KeyMaterial(
       identifier: made.0, remoteSystem: request.remoteSystem ?? "", secret: SecretBytes(copying: made.1))
   }

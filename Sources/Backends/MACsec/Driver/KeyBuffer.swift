@@ -25,13 +25,13 @@ struct KeyBuffer: Sendable {
 
   /// The next key for a peer, if there is one that is not too old.
   mutating func take(for remoteSystem: String?, maximumAge: Duration, now: Duration) -> Key? {
-    note(remoteSystem)
+    expect(remoteSystem)
     expire(maximumAge: maximumAge, now: now)
     return keys.isEmpty ? nil : keys.removeFirst()
   }
 
-  /// Another peer makes what is held useless.
-  private mutating func note(_ remoteSystem: String?) {
+  /// Keys will be taken for this peer. Another one than before makes what is held useless.
+  mutating func expect(_ remoteSystem: String?) {
     guard remoteSystem != self.remoteSystem else { return }
     self.remoteSystem = remoteSystem
     keys = []

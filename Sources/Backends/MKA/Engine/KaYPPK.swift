@@ -28,7 +28,14 @@ struct PPKState: Sendable {
   private(set) var madeKeys: [SAKIdentifier] = []
   var lastFallback: PPKFallback?
 
-  init(transaction: UInt64 = 0) { self.transaction = transaction }
+  init() {}
+
+  /// Begins anew, knowing what is installed and what has been.
+  init(after previous: PPKState) {
+    transaction = previous.transaction
+    madeKeys = previous.madeKeys
+    lastFallback = previous.lastFallback
+  }
 
   var nextTimeout: Duration? { [pending?.deadline, retryAt].compactMap { $0 }.min() }
 
