@@ -40,7 +40,7 @@ struct SimulatedKeyService {
     switch request.kind {
     case .new:
       let identifier = generator.bytes(16)
-      let key = generator.bytes(mode == .short ? 16 : 32)
+      let key = generator.bytes(mode == .short ? 16 : request.bits / 8)
       keys[identifier] = key
       return .key(identifier: identifier, secret: SecretBytes(copying: key))
     case .byIdentifier(let identifier):

@@ -6,20 +6,21 @@ import MKA
 /// Questions of the engine, put to the key service.
 enum KeyFetch {
   static func fetch(
-    _ kind: KeyRequest.Kind, remoteSystem: String?, profile: String, timeout: Duration, from keys: any KeyService
+    _ kind: KeyRequest.Kind, remoteSystem: String?, bits: Int, profile: String, timeout: Duration,
+    from keys: any KeyService
   ) async -> KeyAnswer {
     do throws(KeyServiceError) {
       let material: KeyMaterial
       switch kind {
       case .new:
         material = try await keys.newKey(
-          NewKeyRequest(remoteSystem: remoteSystem, sizeInBits: KeyRequest.sizeInBits, deadline: timeout),
+          NewKeyRequest(remoteSystem: remoteSystem, sizeInBits: bits, deadline: timeout),
           profile: profile)
       case .byIdentifier(let bytes):
         guard let identifier = KeyIdentifier(bytes) else { return .notFound }
         material = try await keys.key(
           KeyByIdentifierRequest(
-            identifier: identifier, remoteSystem: remoteSystem, sizeInBits: KeyRequest.sizeInBits, deadline: timeout),
+            identifier: identifier, remoteSystem: remoteSystem, sizeInBits: bits, deadline: timeout),
           profile: profile)
       }
       return .key(identifier: material.identifier.bytes, secret: material.secret)

@@ -12,7 +12,7 @@ extension Port {
     let isProtectedOnly = settings.policy.mka.securityPolicy == .mustSecure || active?.kay.isSecured == true
     let wanted = Guarded(
       link: link.index, name: link.name,
-      rule: isProtectedOnly ? .protectedOnly(settings.policy.exceptions) : .cutOff)
+      rule: isProtectedOnly ? .protectedOnly(settings.policy.guardExceptions) : .cutOff)
     // Somebody may have flushed all filters of the system.
     guard wanted != guarded || now.uptime >= nextGuardCheck else { return true }
     nextGuardCheck = now.uptime + Self.guardCheckInterval

@@ -2,6 +2,7 @@
 
 import MKA
 import Netlink
+import Secrets
 
 /// How a port comes up, goes on after a restart of the agent, and goes down.
 extension Port {
@@ -20,18 +21,25 @@ extension Port {
       configuration.capability = secY.capability.macsecCapability
       configuration.policy.acceptableCipherSuites = secY.capability.cipherSuites
       var kay = KaY(configuration: configuration)
-      if try !resume(&kay, content: content, world, now: now, &outputs) {
+      var exchange = makeExchange(link, sci: sci)
+      let lldp = exchange == nil ? nil : try world.environment.openLLDPSocket(link)
+      if try !resume(&kay, &exchange, content: content, world, now: now, &outputs) {
         // The controlled port stays, with its addresses and routes, if what is in it can be taken out.
         if !content.isEmpty, !secY.perform(content.removals).isEmpty {
           try secY.remove()
           _ = try secY.open(request.configuration)
         }
-        kay.setKeyChains(primary: settings.primary, fallback: settings.fallback, now: now)
+        if exchange == nil { kay.setKeyChains(primary: settings.primary, fallback: settings.fallback, now: now) }
       }
+      exchange?.setLink(isUp: link.isUsable)
       kay.setLink(isUp: link.isUsable, now: now)
       active = Active(kay: kay, link: link, socket: socket, secY: secY, nextPoll: now.uptime)
+      active?.exchange = exchange
+      active?.lldp = lldp
+      active?.profile = settings.policy.keySource?.profile
       problem = nil
       outputs.append(.watch(socket))
+      if let lldp { outputs.append(.watch(lldp)) }
       outputs.append(.carry(.link(secY.controlledPortName)))
       if let source = settings.policy.keySource, source.localSystem == nil {
         outputs.append(.askSystem(profile: source.profile))
@@ -44,18 +52,24 @@ extension Port {
 
   /// Goes on where the last process ended, if this is the first time in this process and it is not too late.
   private mutating func resume(
-    _ kay: inout KaY, content: SecYState, _ world: PortWorld, now: Moment, _ outputs: inout [Output]
+    _ kay: inout KaY, _ exchange: inout CAKExchange?, content: SecYState, _ world: PortWorld, now: Moment,
+    _ outputs: inout [Output]
   ) throws -> Bool {
-    guard !isRestored, let store = world.store else { return false }
+    guard !isRestored, let store = world.store else {
+      restore(&exchange)
+      return false
+    }
     isRestored = true
-    let (resumption, restarts) = store.read(port: name)
+    let (resumption, keys, restarts) = store.read(port: name)
     self.restarts = restarts
+    keptKeys = keys
+    restore(&exchange)
     guard let resumption else {
       if !content.transmit.isEmpty { noteRestart(false, "nothing was kept of it", &outputs) }
       return false
     }
-    let isResumed = kay.resume(
-      resumption, secYHolds: content, primary: settings.primary, fallback: settings.fallback, now: now)
+    let (primary, fallback) = exchange.map { ($0.chain, $0.fallbackInUse) } ?? (settings.primary, settings.fallback)
+    let isResumed = kay.resume(resumption, secYHolds: content, primary: primary, fallback: fallback, now: now)
     let isCurrent = resumption.isCurrent(now: now)
     noteRestart(
       isResumed,
@@ -80,7 +94,12 @@ extension Port {
     }
     if removing { do { try going.secY.remove() } catch { problem = error.message } }
     outputs.append(.unwatch(going.socket))
+    if let lldp = going.lldp {
+      if let farewell = going.exchange?.farewell() { try? lldp.send(farewell) }
+      outputs.append(.unwatch(lldp))
+    }
+    keptKeys = going.exchange?.encoded()
     active = nil
-    world.store?.write(nil, restarts: restarts, port: name)
+    world.store?.write(nil, keys: settings.isShutDown ? nil : keptKeys, restarts: restarts, port: name)
   }
 }

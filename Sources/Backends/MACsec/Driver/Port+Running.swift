@@ -46,6 +46,7 @@ extension Port {
   }
 
   mutating func receive(_ world: PortWorld, now: Moment, _ outputs: inout [Output]) {
+    receiveLLDP(world, now: now, &outputs)
     guard let socket = active?.socket else { return }
     for _ in 0..<Self.maximumFramesAtOnce {
       // A link that goes down is told by its events.
@@ -61,8 +62,10 @@ extension Port {
   mutating func carryOut(_ world: PortWorld, now: Moment, _ outputs: inout [Output]) {
     // What the SecY refuses has further effects; the engine holds back after that.
     for _ in 0..<8 {
-      guard let effects = active?.kay.takeEffects(), !effects.isEmpty else { return }
+      let negotiated = negotiate(now)
+      guard let effects = active?.kay.takeEffects(), !(effects.isEmpty && negotiated.isEmpty) else { return }
       keep(effects, world, now: now)
+      carryOut(negotiated, now: now, &outputs)
       var commands: [SecYCommand] = []
       var failures: [SecYFailure] = []
       for effect in effects {
@@ -105,13 +108,19 @@ extension Port {
   /// what peers said last is not much older.
   private mutating func keep(_ effects: [Effect], _ world: PortWorld, now: Moment) {
     guard let store = world.store, let current = active else { return }
+    let exchangeMark = current.exchange?.mark ?? 0
     let mark = current.kay.resumptionMark
     let isSending = effects.contains { if case .send = $0 { true } else { false } }
-    guard mark != current.mark || (isSending && current.kay.isSecured) else { return }
+    guard mark != current.mark || exchangeMark != current.exchangeMark || (isSending && current.kay.isSecured) else {
+      return
+    }
     active?.mark = mark
+    active?.exchangeMark = exchangeMark
     let resumption = current.kay.resumption(now: now)
-    guard resumption != nil || current.isKept || mark != current.mark else { return }
+    guard
+      resumption != nil || current.isKept || mark != current.mark || exchangeMark != current.exchangeMark
+    else { return }
     active?.isKept = resumption != nil
-    store.write(resumption, restarts: restarts, port: name)
+    store.write(resumption, keys: current.exchange?.encoded(), restarts: restarts, port: name)
   }
 }

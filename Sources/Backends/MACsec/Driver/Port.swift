@@ -40,6 +40,8 @@ struct Port: Sendable {
     var profile: String
     var generation: UInt64
     var timeout: Duration
+    /// The size of a key that is fetched beforehand.
+    var bits = KeyRequest.sizeInBits
   }
 
   /// A port whose link is there.
@@ -54,6 +56,11 @@ struct Port: Sendable {
     var buffer = KeyBuffer()
     /// How the key service knows this system, once found out.
     var system: String?
+    /// CAK mode: the exchange, its socket, the profile that it takes keys of, and what was kept of it last.
+    var exchange: CAKExchange?
+    var lldp: (any PortSocket)?
+    var profile: String?
+    var exchangeMark = 0
   }
 
   /// How long after a failure to open the SecY or socket the next attempt is made.
@@ -79,6 +86,8 @@ struct Port: Sendable {
   var guarded: Guarded?
   var guardProblem: String?
   var nextGuardCheck = Duration.zero
+  /// CAK mode: the keys, while the port is down.
+  var keptKeys: SecretBytes?
 
   struct Guarded: Sendable, Hashable {
     var link: UInt32
@@ -96,7 +105,8 @@ struct Port: Sendable {
   func due(now: Moment) -> Duration? {
     guard let active else { return retryAt }
     let hello = active.kay.nextTimeout(now: now)
-    return [hello, active.nextPoll, filter.summaryDue, active.buffer.retryAt].compactMap { $0 }.min()
+    let exchange = active.exchange?.nextTimeout(now: now)
+    return [hello, exchange, active.nextPoll, filter.summaryDue, active.buffer.retryAt].compactMap { $0 }.min()
   }
 
   // MARK: Up and down
@@ -106,6 +116,7 @@ struct Port: Sendable {
     guard !settings.isShutDown else {
       problem = "MACsec is shut down on this device"
       takeDown(world, now: now, &outputs)
+      keptKeys = nil
       openParent(world)
       return outputs.append(.carry(.own))
     }
@@ -132,7 +143,11 @@ struct Port: Sendable {
     } else {
       let policy = enginePolicy
       active?.kay.setPolicy(policy, now: now)
-      active?.kay.setKeyChains(primary: settings.primary, fallback: settings.fallback, now: now)
+      if active?.exchange == nil {
+        active?.kay.setKeyChains(primary: settings.primary, fallback: settings.fallback, now: now)
+      } else {
+        configureExchange(isUp: link.isUsable)
+      }
       active?.kay.setLink(isUp: link.isUsable, now: now)
     }
     carryOut(world, now: now, &outputs)

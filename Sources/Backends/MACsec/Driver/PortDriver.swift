@@ -131,6 +131,7 @@ extension PortDriver {
 extension PortSettings {
   /// What the SecY is told only when it is made.
   func needsOtherSecY(than other: PortSettings) -> Bool {
-    policy.exceptions != other.policy.exceptions || dataPlane != other.dataPlane
+    policy.exceptions != other.policy.exceptions || (policy.cak == nil) != (other.policy.cak == nil)
+      || dataPlane != other.dataPlane
   }
 }

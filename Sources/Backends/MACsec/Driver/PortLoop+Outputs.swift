@@ -28,7 +28,7 @@ extension PortLoop {
     case .carry(.own): driver.directory.carry(name, on: nil)
     case .ask(let request, let question): ask(request, question, port: name)
     case .prefetch(let remoteSystem, let question):
-      fetch(question, kind: .new, remoteSystem: remoteSystem) { [weak driver] answer in
+      fetch(question, kind: .new, remoteSystem: remoteSystem, bits: question.bits) { [weak driver] answer in
         driver?.post(
           .prefetched(answer, remoteSystem: remoteSystem, generation: question.generation, port: name))
       }
@@ -37,21 +37,23 @@ extension PortLoop {
   }
 
   func ask(_ request: KeyRequest, _ question: Port.KeyQuestion, port: String) {
-    fetch(question, kind: request.kind, remoteSystem: request.remoteSystem) { [weak driver] answer in
+    fetch(question, kind: request.kind, remoteSystem: request.remoteSystem, bits: request.bits) {
+      [weak driver] answer in
       driver?.post(
         .answer(answer, transaction: request.transaction, generation: question.generation, port: port))
     }
   }
 
   private func fetch(
-    _ question: Port.KeyQuestion, kind: KeyRequest.Kind, remoteSystem: String?,
+    _ question: Port.KeyQuestion, kind: KeyRequest.Kind, remoteSystem: String?, bits: Int,
     answer: @escaping @Sendable (KeyAnswer) -> Void
   ) {
     guard let keys = driver.keys else { return answer(.unavailable("this agent has no key service")) }
     Task {
       answer(
         await KeyFetch.fetch(
-          kind, remoteSystem: remoteSystem, profile: question.profile, timeout: question.timeout, from: keys))
+          kind, remoteSystem: remoteSystem, bits: bits, profile: question.profile, timeout: question.timeout,
+          from: keys))
     }
   }
 

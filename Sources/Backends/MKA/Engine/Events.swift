@@ -32,6 +32,8 @@ public struct Event: Sendable, Hashable {
     case ppkFallback(String)
     /// PPK mode: a key of the key service is in use.
     case ppkInUse
+    /// CAK mode: a key of the key service is in use as the CAK.
+    case cakInUse
     /// PPK mode: the key in use grows old and no other has come.
     case keyAgeAlarm(Duration)
     /// PPK mode: the key in use is older than the policy allows; whether the port is blocked for it.
@@ -62,7 +64,7 @@ public struct Event: Sendable, Hashable {
     case .sessionStart, .sessionSecured, .sessionSecuredWithFallbackPSK, .sessionStop, .cakRollover, .suspended,
       .suspensionEnded:
       .notice
-    case .icvSuccess, .sakRekey, .ppkInUse: .information
+    case .icvSuccess, .sakRekey, .ppkInUse, .cakInUse: .information
     }
   }
 
@@ -86,6 +88,7 @@ public struct Event: Sendable, Hashable {
     case .ppkFailure: "PPK_FAILURE"
     case .ppkFallback: "PPK_FALLBACK"
     case .ppkInUse: "PPK_IN_USE"
+    case .cakInUse: "CAK_IN_USE"
     case .keyAgeAlarm: "KEY_AGE_ALARM"
     case .keyExhausted: "KEY_LIFETIME_EXHAUSTED"
     }
@@ -111,12 +114,13 @@ extension Event {
     case .suspended(let time): text += "MKA suspended for \(time.components.seconds) s"
     case .suspensionEnded: text += "MKA suspension ended"
     case .ppkFailure(let reason): text += "no key from the key service: \(reason)"
-    case .ppkFallback(let reason): text += "SAK from the CAK alone: \(reason)"
+    case .ppkFallback(let reason): text += "on the pre-shared key alone: \(reason)"
     case .ppkInUse: text += "SAK made with a key of the key service"
+    case .cakInUse: text += "the CAK is a key of the key service"
     case .keyAgeAlarm(let age): text += "the key in use is \(age.components.seconds) s old"
     case .keyExhausted(let stalls):
       text +=
-        "the key in use is older than allowed, \(stalls ? "the port is blocked" : "falling back to the CAK alone")"
+        "the key in use is older than allowed, \(stalls ? "the port is blocked" : "falling back to the pre-shared key")"
     }
     if let ckn { text += ", CKN:\(ckn)" }
     return text

@@ -51,6 +51,8 @@ public struct KaY: Sendable {
   var suspensionRequest: UInt8 = 0
   var ppk = PPKState()
   var keyAge = KeyAgeState()
+  /// CAK mode: nothing passes while the port is not secured.
+  var isKeptShut = false
 
   public init(configuration: PortConfiguration, random: any RandomSource = SystemRandomSource()) {
     self.configuration = configuration
@@ -77,12 +79,14 @@ public struct KaY: Sendable {
     guard policy != configuration.policy else { return }
     let previous = configuration.policy
     configuration.policy = policy
-    if previous.cipherSuite != policy.cipherSuite || previous.confidentialityOffset != policy.confidentialityOffset
-      || !previous.keyDistribution.isSame(as: policy.keyDistribution)
-    {
+    if previous.cipherSuite != policy.cipherSuite || previous.confidentialityOffset != policy.confidentialityOffset {
       rekeyWanted = true
-      ppk = PPKState(transaction: ppk.transaction)
-      keyAge = KeyAgeState()
+    }
+    if !previous.keyDistribution.isSame(as: policy.keyDistribution) {
+      rekeyWanted = true
+      ppk = PPKState(after: ppk)
+      // A port that stalls does so until it has a key, unless it is to have none any more.
+      if ppkPolicy == nil { keyAge = KeyAgeState() }
     }
     for index in participants.indices { participants[index].newInformation = true }
     settle(now)
@@ -165,6 +169,14 @@ public struct KaY: Sendable {
   public var servesPPK: Bool {
     guard ppkPolicy != nil, let principal, let participant = participant(principal) else { return false }
     return participant.election == .own && participant.peers.liveCount == 1
+  }
+
+  /// The system that keys are shared with, by its name at the key service: as configured, else as the one live peer told.
+  public var ppkRemoteSystem: String? {
+    guard let ppkPolicy else { return nil }
+    if let configured = ppkPolicy.remoteSystem { return configured }
+    let told = principal.flatMap { participant($0) }?.peers.live.first?.ppk?.system
+    return told?.isEmpty == false ? told : nil
   }
 
   /// How long an answer of the key service is waited for, and how long after a failure is waited.

@@ -13,6 +13,7 @@ extension KaY {
     want(primaryChain?.active(at: now.wallClock), primaryChain, .primary)
     want(fallbackChain?.active(at: now.wallClock), fallbackChain, .fallback)
     want(primaryChain?.upcoming(at: now.wallClock, lead: timers.rolloverLead), primaryChain, .next)
+    for key in primaryChain?.heldBack ?? [] { want(key, primaryChain, .next) }
     for participant in participants where !wanted.contains(where: { $0.key.ckn == participant.ckn }) {
       guard isWorthKeeping(participant, now: now) else { continue }
       let isFallback = participant.role.isFallback

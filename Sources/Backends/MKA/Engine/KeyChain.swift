@@ -12,6 +12,8 @@ public struct KeyChain: Sendable {
     public var start: Duration
     /// When it may no longer be used; nil for never ending.
     public var end: Duration?
+    /// Its participant looks for peers, but it does not become the active key.
+    public var isHeldBack = false
 
     public init(ckn: CKN, cak: CAK, start: Duration = .zero, end: Duration? = nil) {
       self.ckn = ckn
@@ -20,7 +22,9 @@ public struct KeyChain: Sendable {
       self.end = end
     }
 
-    func isActive(at wallClock: Duration) -> Bool { start <= wallClock && (end.map { wallClock < $0 } ?? true) }
+    func isActive(at wallClock: Duration) -> Bool {
+      !isHeldBack && start <= wallClock && (end.map { wallClock < $0 } ?? true)
+    }
 
     func isSame(as other: Key) -> Bool { ckn == other.ckn && cak.isEqual(to: other.cak) }
   }
@@ -46,9 +50,14 @@ public struct KeyChain: Sendable {
 
   /// The key that will be the latest active one within `lead`, if it is not yet.
   public func upcoming(at wallClock: Duration, lead: Duration) -> Key? {
-    keys.filter { $0.start > wallClock && $0.start <= wallClock + lead && ($0.end.map { $0 > wallClock } ?? true) }
-      .min { $0.start < $1.start }
+    keys.filter {
+      !$0.isHeldBack && $0.start > wallClock && $0.start <= wallClock + lead && ($0.end.map { $0 > wallClock } ?? true)
+    }
+    .min { $0.start < $1.start }
   }
+
+  /// The keys that are not to become active for now, but to find their peers.
+  var heldBack: [Key] { keys.filter(\.isHeldBack) }
 
   /// The next time at which `active` or `upcoming` can change.
   func nextChange(after wallClock: Duration, lead: Duration) -> Duration? {

@@ -70,8 +70,11 @@ public struct KeyRequest: Sendable, Hashable {
   /// The peer's name at its key service; nil when it told none.
   public var remoteSystem: String?
   /// The size of the key.
-  public static let sizeInBits = 256
+  public var bits = sizeInBits
   public var timeout: Duration
+
+  /// The size of keys in PPK mode.
+  public static let sizeInBits = 256
 }
 
 /// The answer to a ``KeyRequest``.

@@ -35,7 +35,7 @@ extension KaY {
   var portStatus: PortStatus {
     if controlledPort.controlledPortEnabled, controlledPort.latest != nil { return .protected }
     // What was secured with keys of the key service does not go on in clear when they run out.
-    return policy.securityPolicy == .mustSecure || keyAge.isStalled ? .blocked : .unprotected
+    return policy.securityPolicy == .mustSecure || keyAge.isStalled || isKeptShut ? .blocked : .unprotected
   }
 
   /// Brings the SecY to hold what the CP state machine holds.

@@ -133,7 +133,7 @@ extension KaY {
       timeToRekey: remaining(rekeyTime), timeToExitSuspension: remaining(suspendedUntil),
       securedSince: securedSince, keyInUseSince: inUseSince, principal: principal, participants: participants,
       counters: counters, ppkReason: ppk.reason,
-      isPPKInUse: isPPKInUse, isStalled: keyAge.isStalled, ppkFallback: ppk.lastFallback)
+      isPPKInUse: isPPKInUse, isStalled: keyAge.isStalled || isKeptShut, ppkFallback: ppk.lastFallback)
   }
 
   private var sessionState: SessionState {

@@ -76,3 +76,16 @@ enum AES {
     return context
   }
 }
+
+/// SHA-256 (FIPS 180-4).
+enum SHA256 {
+  /// The 32 octets of the digest.
+  static func digest(of message: [UInt8]) throws(MKAError) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    var length = 0
+    guard EVP_Q_digest(nil, "SHA256", nil, message, message.count, &digest, &length) == 1, length == digest.count else {
+      throw MKAError(.cryptography, "the cryptographic library failed: SHA-256")
+    }
+    return digest
+  }
+}

@@ -106,6 +106,9 @@ struct ResumptionReader {
   mutating func uint8() throws(MKAError) -> UInt8 { try reader.uint8() }
   mutating func uint32() throws(MKAError) -> UInt32 { try reader.uint32() }
   mutating func uint64() throws(MKAError) -> UInt64 { try reader.uint64() }
+  mutating func secret(_ length: Int) throws(MKAError) -> SecretBytes {
+    SecretBytes(copying: Array(try reader.take(length)))
+  }
   mutating func octets() throws(MKAError) -> [UInt8] { Array(try reader.take(Int(try uint32()))) }
   mutating func ckn() throws(MKAError) -> CKN { try CKN(try octets()) }
   mutating func key() throws(MKAError) -> SAKIdentifier {
