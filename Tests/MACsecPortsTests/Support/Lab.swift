@@ -126,7 +126,8 @@ final class AgentFixture: Sendable {
   ///   - wires: the sockets of links, taken when a port opens them.
   ///   - secYs: those of an agent that has ended.
   init(
-    wires: @escaping @Sendable (String) -> Int32, sealer: Sealer? = nil, keys: (any KeyService)? = nil,
+    wires: @escaping @Sendable (String) -> Int32, lldp: (@Sendable (String) -> Int32)? = nil, sealer: Sealer? = nil,
+    keys: (any KeyService)? = nil,
     directory: String? = nil, secYs: [String: RecordingSecY] = [:], capability: SecYCapability? = nil
   ) throws {
     self.sealer = try sealer ?? Sealer(try MasterKey())
@@ -142,7 +143,11 @@ final class AgentFixture: Sendable {
         openSocket: { link in WireSocket(wires(link.name)) },
         makeSecY: { request throws(SecYError) in try known.secY(request) },
         capability: { $0 == .kernel ? nil : capability ?? all },
-        guardParent: { parent, rule in known.guardParent(parent, rule) }),
+        guardParent: { parent, rule in known.guardParent(parent, rule) },
+        openLLDPSocket: { link throws(MKAError) in
+          guard let lldp else { throw MKAError(.system, "this test has no LLDP") }
+          return WireSocket(lldp(link.name))
+        }),
       directory: directory, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     known.fixture.withLock { $0 = Weak(self) }
   }
@@ -257,11 +262,15 @@ struct Lab {
   let second: AgentFixture
 
   init(keys: [(any KeyService)?] = [nil, nil]) throws {
+    let (wire, lldp) = (try Self.wire(), try Self.wire())
+    first = try AgentFixture(wires: { _ in dup(wire.0) }, lldp: { _ in dup(lldp.0) }, keys: keys[0])
+    second = try AgentFixture(wires: { _ in dup(wire.1) }, lldp: { _ in dup(lldp.1) }, keys: keys[1])
+  }
+
+  private static func wire() throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     try #require(socketpair(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0, &ends) == 0)
-    let pair = (ends[0], ends[1])
-    first = try AgentFixture(wires: { _ in dup(pair.0) }, keys: keys[0])
-    second = try AgentFixture(wires: { _ in dup(pair.1) }, keys: keys[1])
+    return (ends[0], ends[1])
   }
 
   func setLinks() {

@@ -82,6 +82,12 @@ struct ConfigurationCheck {
     if let name = binding.policy, policy == nil, !allowsDangling {
       refuse("policy", "there is no MACsec policy \(name)")
     }
+    if policy?.cak != nil, binding.fallback != nil {
+      refuse(
+        "fallback-psk-keychain",
+        "in mode cak keys of the key service come first, and what is fallen back to is the key chain \(binding.primary)"
+      )
+    }
     let device = (try? DeviceModel.read(from: root)) ?? DeviceModel()
     if let reason = dataPlaneError(policy ?? PortPolicy(), DataPlaneChoice(device.dataPlaneOrDefault)) {
       refuse(binding.policy == nil ? "" : "policy", reason)

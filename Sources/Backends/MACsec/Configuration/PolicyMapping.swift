@@ -60,23 +60,32 @@ enum PolicyMapping {
     }
     let service = model.keyService
     let timeout = Duration.seconds(Int64(service.requestTimeoutOrDefault))
-    policy.mka.keyDistribution = .ppk(
-      PPKPolicy(
-        system: service.localSystemID ?? "", remoteSystem: service.remoteSystemID,
-        onFailure: service.onFailureOrDefault == .fallBack ? .fallBack : .stall, timeout: timeout,
-        retryInterval: .seconds(Int64(service.retryIntervalOrDefault)), attempts: Int(service.attemptsOrDefault)))
+    let ppkPolicy = PPKPolicy(
+      system: service.localSystemID ?? "", remoteSystem: service.remoteSystemID,
+      onFailure: service.onFailureOrDefault == .fallBack ? .fallBack : .stall, timeout: timeout,
+      retryInterval: .seconds(Int64(service.retryIntervalOrDefault)), attempts: Int(service.attemptsOrDefault))
     policy.keySource = PortPolicy.KeySource(
       profile: profile, localSystem: service.localSystemID, bufferSize: Int(lifetime.buffer.sizeOrDefault),
       bufferMaximumAge: .seconds(Int64(lifetime.buffer.maximumAgeOrDefault)),
       bufferAlarmBelow: Int(lifetime.buffer.alarmBelowOrDefault))
-    if let interval = lifetime.refreshInterval {
-      let refresh = Duration.seconds(Int64(interval))
-      policy.mka.sakRekeyInterval = policy.mka.sakRekeyInterval.map { min($0, refresh) } ?? refresh
+    let refresh = lifetime.refreshInterval.map { Duration.seconds(Int64($0)) }
+    let limit = lifetime.maximumAge.map { age in
+      KeyLifetime(
+        maximumAge: .seconds(Int64(age)), alarmAge: .seconds(Int64(age)) * Int(lifetime.alarmThresholdOrDefault) / 100)
     }
-    guard let maximumAge = lifetime.maximumAge.map({ Duration.seconds(Int64($0)) }) else { return }
-    policy.mka.keyLifetime = KeyLifetime(
-      maximumAge: maximumAge, alarmAge: maximumAge * Int(lifetime.alarmThresholdOrDefault) / 100)
-    if policy.mka.sakRekeyInterval.map({ $0 >= maximumAge }) ?? true {
+    var renewal = refresh
+    if service.modeOrDefault == .cak {
+      policy.cak = CAKPolicy(service.cak, ppkPolicy, refresh: refresh, lifetime: limit)
+    } else {
+      if service.cak != .init() {
+        errors.append(MACsecConfigurationError("key-service/cak", "it is about mode cak, which is not set"))
+      }
+      policy.mka.keyDistribution = .ppk(ppkPolicy)
+      policy.mka.keyLifetime = limit
+      renewal = [policy.mka.sakRekeyInterval, refresh].compactMap { $0 }.min()
+      policy.mka.sakRekeyInterval = renewal
+    }
+    if let limit, renewal.map({ $0 >= limit.maximumAge }) ?? true {
       errors.append(
         MACsecConfigurationError(
           "key-lifetime/maximum-age",
@@ -106,6 +115,26 @@ enum PolicyMapping {
       model.enableFaultDetection != nil, "enable-fault-detection",
       "no fault is signalled to upper layers: watch the notification mka-event, or the controlled port")
     return errors
+  }
+}
+
+extension CAKPolicy {
+  /// Mode cak, with what it has in common with PPK mode.
+  init(
+    _ model: PolicyModel.KeyService.CAK, _ common: PPKPolicy, refresh: Duration?, lifetime: KeyLifetime?
+  ) {
+    let role: Role =
+      switch model.roleOrDefault {
+      case .automatic: .automatic
+      case .taker: .taker
+      case .fetcher: .fetcher
+      }
+    self.init(
+      role: role, system: common.system, remoteSystem: common.remoteSystem, onFailure: common.onFailure,
+      timeout: common.timeout, retryInterval: common.retryInterval, attempts: common.attempts,
+      keyLength: model.cryptographicAlgorithmOrDefault == .aes128Cmac ? 16 : 32, refreshInterval: refresh,
+      lifetime: lifetime, transmitInterval: .seconds(Int64(model.lldpIntervalOrDefault)),
+      holdMultiplier: Int(model.lldpHoldMultiplierOrDefault))
   }
 }
 

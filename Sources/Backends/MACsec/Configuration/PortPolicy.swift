@@ -31,6 +31,15 @@ struct PortPolicy: Sendable, Hashable {
   var exceptions = ClearExceptions()
   var keySource: KeySource?
   var rekeyLogging = RekeyLogging.each
+  /// Keys of the key service are CAKs.
+  var cak: CAKPolicy?
+
+  /// What passes the parent link in clear: in CAK mode LLDP too.
+  var guardExceptions: ClearExceptions {
+    var exceptions = exceptions
+    if cak != nil { exceptions.lldp = true }
+    return exceptions
+  }
 
   /// The SecY's settings before the first SAK.
   var initialConfiguration: SecYConfiguration {

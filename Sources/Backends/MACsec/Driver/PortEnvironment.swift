@@ -42,6 +42,8 @@ public enum ParentGuard: Sendable, Hashable {
 public struct PortEnvironment: Sendable {
   /// Opens the uncontrolled port of a link.
   public var openSocket: @Sendable (Link) throws(MKAError) -> any PortSocket
+  /// Opens what sends and takes LLDP frames on a link.
+  public var openLLDPSocket: @Sendable (Link) throws(MKAError) -> any PortSocket
   /// Chooses a SecY and makes it, or takes over the one that is there. It is not opened yet.
   public var makeSecY: @Sendable (SecYRequest) throws(SecYError) -> any SecY
   /// What the SecY that would be chosen can do; nil where there is none.
@@ -61,9 +63,13 @@ public struct PortEnvironment: Sendable {
     capability: @escaping @Sendable (SecYRequest.Choice) -> SecYCapability?,
     guardParent: @escaping @Sendable (_ parent: String, ParentGuard) throws(SecYError) -> Void,
     filteredLinks: @escaping @Sendable () -> Set<String> = { [] }, filterWatch: LinkFilterWatch? = nil,
+    openLLDPSocket: @escaping @Sendable (Link) throws(MKAError) -> any PortSocket = { _ throws(MKAError) in
+      throw MKAError(.system, "there is no LLDP here")
+    },
     hasKernelMACsec: Bool = false
   ) {
     self.openSocket = openSocket
+    self.openLLDPSocket = openLLDPSocket
     self.makeSecY = makeSecY
     self.capability = capability
     self.guardParent = guardParent

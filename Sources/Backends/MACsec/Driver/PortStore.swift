@@ -17,7 +17,7 @@ final class PortStore: Sendable {
     var lastReason: String?
   }
 
-  private static let magic = Array("agentd-macsec-1\n".utf8)
+  private static let magic = Array("agentd-macsec-2\n".utf8)
   private static let maximumLength = 65_536
   private let directory: String
   private let sealer: Sealer
@@ -35,7 +35,7 @@ final class PortStore: Sendable {
 
   /// What can go wrong is that the port begins anew after a restart, so nobody is told but by the result.
   @discardableResult
-  func write(_ resumption: KaYResumption?, restarts: Restarts, port: String) -> Bool {
+  func write(_ resumption: KaYResumption?, keys: SecretBytes? = nil, restarts: Restarts, port: String) -> Bool {
     var bytes = Self.magic
     func put(_ value: some Collection<UInt8>) {
       withUnsafeBytes(of: UInt32(value.count).bigEndian) { bytes.append(contentsOf: $0) }
@@ -46,11 +46,13 @@ final class PortStore: Sendable {
     put(restarts.resumed)
     put(restarts.renewed)
     put(Array((restarts.lastReason ?? "").utf8))
-    if let resumption {
-      guard let sealed = try? sealer.seal(resumption.encoded()) else { return false }
-      put(sealed.serialized)
-    } else {
-      put([])
+    for secret in [resumption?.encoded(), keys] {
+      if let secret {
+        guard let sealed = try? sealer.seal(secret) else { return false }
+        put(sealed.serialized)
+      } else {
+        put([])
+      }
     }
     let descriptor = open(path(port), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { return false }
@@ -59,14 +61,14 @@ final class PortStore: Sendable {
     return ftruncate(descriptor, off_t(bytes.count)) == 0
   }
 
-  /// What was kept of this boot, and how restarts went.
-  func read(port: String) -> (resumption: KaYResumption?, restarts: Restarts) {
+  /// What was kept of this boot, the keys of CAK mode among it, and how restarts went.
+  func read(port: String) -> (resumption: KaYResumption?, keys: SecretBytes?, restarts: Restarts) {
     let descriptor = open(path(port), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { return (nil, Restarts()) }
+    guard descriptor >= 0 else { return (nil, nil, Restarts()) }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: Self.maximumLength * 2)
     let count = pread(descriptor, &bytes, bytes.count, 0)
-    guard count > Self.magic.count, bytes.starts(with: Self.magic) else { return (nil, Restarts()) }
+    guard count > Self.magic.count, bytes.starts(with: Self.magic) else { return (nil, nil, Restarts()) }
     var rest = bytes[Self.magic.count..<count]
     func take() -> ArraySlice<UInt8>? {
       guard rest.count >= 4 else { return nil }
@@ -81,14 +83,15 @@ final class PortStore: Sendable {
       return rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
     guard let boot = take(), let resumed = number(), let renewed = number(), let reason = take(), let sealed = take()
-    else { return (nil, Restarts()) }
+    else { return (nil, nil, Restarts()) }
     let restarts = Restarts(
       resumed: resumed, renewed: renewed, lastReason: reason.isEmpty ? nil : String(decoding: reason, as: UTF8.self))
-    guard !self.boot.isEmpty, boot.elementsEqual(self.boot.utf8), !sealed.isEmpty,
-      let opened = try? sealer.open(Sealed(serialized: sealed)),
-      let resumption = try? KaYResumption(decoding: opened)
-    else { return (nil, restarts) }
-    return (resumption, restarts)
+    guard !self.boot.isEmpty, boot.elementsEqual(self.boot.utf8) else { return (nil, nil, restarts) }
+    func opened(_ sealed: ArraySlice<UInt8>?) -> SecretBytes? {
+      sealed.flatMap { $0.isEmpty ? nil : try? sealer.open(Sealed(serialized: $0)) }
+    }
+    let resumption = opened(sealed).flatMap { try? KaYResumption(decoding: $0) }
+    return (resumption, opened(take()), restarts)
   }
 
   /// Forgets a port that is no longer configured.

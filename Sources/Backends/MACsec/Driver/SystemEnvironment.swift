@@ -59,6 +59,9 @@ extension PortEnvironment {
           try ParentStack.ensureCutOff(parent)
         }
       }, filteredLinks: { (try? MustSecureFilter.filteredLinks()) ?? [] },
-      filterWatch: try? LinkFilterWatch(), hasKernelMACsec: kernel != nil)
+      filterWatch: try? LinkFilterWatch(),
+      openLLDPSocket: { link throws(MKAError) in
+        try EAPOLSocket(interfaceIndex: link.index, etherType: LLDPFrame.etherType, group: .nearestBridge)
+      }, hasKernelMACsec: kernel != nil)
   }
 }

@@ -52,6 +52,9 @@ extension CAKExchange {
     return true
   }
 
+  /// The pre-shared keys, if they are what the port has fallen back to.
+  public var fallbackInUse: KeyChain? { isFallenBack ? fallback : nil }
+
   /// The keys as a chain, in which the later ones come first.
   public var chain: KeyChain? {
     try? KeyChain(

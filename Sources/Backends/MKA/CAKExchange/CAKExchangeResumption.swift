@@ -20,6 +20,7 @@ extension CAKExchange {
     hasher.combine(spent.count)
     hasher.combine(spent.last)
     hasher.combine(age.isStalled)
+    hasher.combine(isFallenBack)
     hasher.combine(lastFallback)
     return hasher.finalize()
   }
@@ -30,7 +31,8 @@ extension CAKExchange {
     defer { writer.wipe() }
     writer.put(Self.version)
     writer.put(sequence)
-    writer.put(UInt8(age.hasAlarmed ? 1 : 0) | (age.isExhausted ? 2 : 0) | (age.isStalled ? 4 : 0))
+    writer.put(
+      UInt8(age.hasAlarmed ? 1 : 0) | (age.isExhausted ? 2 : 0) | (age.isStalled ? 4 : 0) | (isFallenBack ? 8 : 0))
     writer.list(keys) { writer, key in
       writer.put(octets: key.identifier)
       key.cak.secret.withUnsafeBytes { secret in
@@ -73,6 +75,7 @@ extension CAKExchange {
     self.sequence = sequence
     self.keys = keys
     self.spent = spent
+    isFallenBack = flags & 8 != 0
     age = KeyAgeState(hasAlarmed: flags & 1 != 0, isExhausted: flags & 2 != 0, isStalled: flags & 4 != 0)
   }
 }
