@@ -109,7 +109,7 @@ import YANG
     try await wait("secured") { lab.isSecured }
     lab.first.backend.links([:])
     try await wait("no link") { try lab.first.port()?.linkPresent == false }
-    #expect(lab.first.ports.layer3Link(of: "eth0") == nil, "layer 3 is not on the bare link")
+    try await wait("layer 3 off the bare link") { lab.first.ports.layer3Link(of: "eth0") == nil }
     lab.first.setLink("eth0", number: 1, index: 99)
     try await wait("secured again") { lab.isSecured }
     lab.first.setLink("eth0", number: 3, index: 99)
