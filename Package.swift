@@ -76,7 +76,7 @@ let package = Package(
     .testTarget(name: "YANGGeneratorTests", dependencies: ["Datastore", "YANG", "YANGGenerator"], exclude: ["yang"], swiftSettings: v6),
     .testTarget(name: "YANGToSwiftTests", dependencies: ["YANG", "YANGToSwift"], exclude: ["References"], swiftSettings: v6),
     .testTarget(name: "yangcTests", dependencies: ["yangc"], swiftSettings: v6),
-    .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
+    .testTarget(name: "ModelsTests", dependencies: ["Datastore", "Models", "Secrets", "YANG", "YANGGenerator"], exclude: ["yang", "generate.conf"], swiftSettings: v6, plugins: [.plugin(name: "GenerateModels")]),
     .testTarget(name: "DatastoreTests", dependencies: ["CLibXML2", "CSQLite", "Datastore", "Secrets", "YANG"], swiftSettings: v6),
     .testTarget(name: "NETCONFTests", dependencies: ["NETCONF"], swiftSettings: v6),
     .testTarget(name: "KeyServiceTests", dependencies: ["KeyService", "Secrets"], swiftSettings: v6),

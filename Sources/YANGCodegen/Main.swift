@@ -39,6 +39,7 @@ struct Main {
     guard diagnostics.isEmpty else { return diagnostics }
     let folder = OutputFolder(path: arguments.output)
     for file in files { try folder.write(file) }
+    try folder.removeAll(but: files)
     return []
   }
 

@@ -41,6 +41,10 @@ struct ShowSwift: ParsableCommand {
       try stop(error.diagnostics.filter { $0.severity == .error }.map(\.description))
       return
     }
+    // The file may name nodes of modules that are not here.
+    configuration.names = configuration.names.filter { subject, _ in
+      schema.module(named: String(subject.drop { $0 == "/" }.prefix { $0 != ":" && $0 != "/" })) != nil
+    }
     let (files, diagnostics) = Generator(configuration: configuration, swiftModule: swiftModule).generate(schema)
     try stop(diagnostics.map(\.description))
     for file in files where file.hasTypes { print(file.text) }

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 #
-# A module of yang/ that is added, changed, renamed or removed is noticed by the next build, a build in which nothing
-# changed runs no generator, and files whose text stays the same are left alone.
+# A module of yang/ that is added, changed, renamed or removed is noticed by the next build, and so is a root that is
+# added, changed or removed; a build in which nothing changed runs no generator, and files whose text stays the same are
+# left alone.
 #
 # Works on a copy of what the generated models need, in a folder that is kept so that later runs are short.
 #   usage: rebuild-on-change.sh [FOLDER]
@@ -19,6 +20,7 @@ fail() {
 
 # The copy. Sources keep their times, so that what was built before stays built.
 mkdir -p "$scratch/Sources"
+rm -f "$scratch/Sources/Models/generate.conf"
 for folder in System Secrets YANG YANGToSwift YANGCodegen Datastore Models; do
   mkdir -p "$scratch/Sources/$folder"
   cp -a --update "$root/Sources/$folder/." "$scratch/Sources/$folder/"
@@ -101,5 +103,29 @@ rm -r "$scratch/yang/example"
 build "without the module"
 has 'secondLeaf' && fail "a removed module is still in the generated types"
 
+# Roots, in a module of which nothing was generated until now.
+roots=$scratch/Sources/Models/generate.conf
+nacm() { grep -q "$1" "$(generated ietf-netconf-acm)"; }
+[ -z "$(generated ietf-netconf-acm)" ] || fail "the test's root is among the project's own"
+
+echo 'root /ietf-netconf-acm:nacm/rule-list' >>"$roots"
+build "with a root more"
+nacm 'public struct RuleList' || fail "an added root is not generated"
+nacm 'public struct Groups' && fail "what nobody asked for is generated"
+
+sed -i 's|nacm/rule-list$|nacm/groups|' "$roots"
+build "with a changed root"
+nacm 'public struct Groups' || fail "a changed root is not generated"
+nacm 'public struct RuleList' && fail "what a root no longer asks for is still generated"
+
+sed -i 's|nacm/groups$|nacm/group|' "$roots"
+(cd "$scratch" && swift build --target Models) >"$output" 2>&1 && fail "a wrong root did not fail the build"
+grep -q 'generate.conf:[0-9]*:1: error: .*did you mean /ietf-netconf-acm:nacm/groups?' "$output" ||
+  { tail -40 "$output" >&2; fail "the error of a wrong root does not name the nearest"; }
+
+sed -i '/ietf-netconf-acm/d' "$roots"
+build "without the root"
+[ -z "$(generated ietf-netconf-acm)" ] || fail "a removed root is still generated"
+
 [ "$(changed)" = "$before" ] || fail "a file whose text stayed the same was written again"
-echo "rebuild-on-change: added, changed, renamed, moved and removed modules are noticed"
+echo "rebuild-on-change: added, changed, renamed, moved and removed modules and roots are noticed"

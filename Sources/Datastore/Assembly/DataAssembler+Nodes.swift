@@ -118,13 +118,14 @@ extension DataAssembler {
     values.removeLast(values.count - frame.values)
     for group in groups {
       var values = group.values
-      if group.schema.isConfig {
+      // Only in configuration are the values unique (RFC 7950 section 7.7).
+      if group.schema.isConfiguration {
         var seen = Set<SameValue>()
         for value in values where !seen.insert(SameValue(value)).inserted {
           report(.repeated(path().appending(group.schema, keys: [value])))
         }
       }
-      if !group.schema.isOrderedByUser { values.sort { Value.order($0, $1) < 0 } }
+      if !group.schema.keepsOrder { values.sort { Value.order($0, $1) < 0 } }
       slots.append(InteriorNode.Slot(group.schema, .leafList(values)))
     }
   }

@@ -147,7 +147,7 @@ struct TreeDecoder {
   }
 
   private mutating func arranged(_ values: [Value], _ schema: SchemaNode, _ path: String) -> [Value] {
-    if schema.isOrderedByUser { return values }
+    if schema.keepsOrder { return values }
     return values.sorted { Value.order($0, $1) < 0 }
   }
 

@@ -116,7 +116,7 @@ struct LeafListEditor {
   /// The values in their order.
   func finished() -> [Value] {
     let values = values.ordered
-    return schema.isOrderedByUser ? values : values.sorted { Value.order($0, $1) < 0 }
+    return schema.keepsOrder ? values : values.sorted { Value.order($0, $1) < 0 }
   }
 }
 

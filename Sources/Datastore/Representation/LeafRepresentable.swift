@@ -110,6 +110,23 @@ public struct Decimal64: LeafRepresentable {
     self.init(scaled: scaled, digits: digits)
   }
 
+  /// The number without zeros at its end: numbers are equal, and the same keys, however many digits they are given with.
+  private var reduced: (scaled: Int64, digits: UInt8) {
+    var (scaled, digits) = (scaled, digits)
+    while digits > 0, scaled % 10 == 0 {
+      scaled /= 10
+      digits -= 1
+    }
+    return (scaled, digits)
+  }
+
+  public static func == (left: Decimal64, right: Decimal64) -> Bool { left.reduced == right.reduced }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(reduced.scaled)
+    hasher.combine(reduced.digits)
+  }
+
   /// The value with the fraction digits of the type; nil when that loses digits or overflows.
   public func yangValue(as type: SchemaType) -> Value? {
     var scaled = scaled

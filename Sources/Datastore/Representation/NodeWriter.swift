@@ -28,7 +28,7 @@ public struct NodeWriter {
   public mutating func leafList(_ field: Int, _ values: [some LeafRepresentable]) {
     guard !values.isEmpty, let child = binding.children[field], let type = child.type?.followed else { return }
     var list = values.compactMap { $0.yangValue(as: type) }
-    if !child.isOrderedByUser { list.sort { Value.order($0, $1) < 0 } }
+    if !child.keepsOrder { list.sort { Value.order($0, $1) < 0 } }
     builder.set(child, .leafList(list))
   }
 

@@ -96,13 +96,28 @@ public struct NoContent: TreeRepresentable {
 }
 
 extension Schema {
-  /// The node at a schema path: a data node, a notification, or the body of an rpc.
+  /// The node at a schema path: a data node, a notification, or the body of an rpc or action.
   fileprivate func representedNode(at path: String) -> SchemaNode? {
     if let node = node(at: path) { return node }
-    if let notification = notifications.first(where: { $0.path == path }) { return notification }
-    for rpc in rpcs where path.hasPrefix(rpc.path + "/") {
-      if let body = rpc.children.first(where: { $0.path == path }) { return body }
+    let tops = root.children + rpcs + notifications
+    var node: SchemaNode?
+    var module: Substring = ""
+    for step in path.split(separator: "/") {
+      let parts = step.split(separator: ":", maxSplits: 1)
+      if parts.count == 2 { module = parts[0] }
+      guard let name = parts.last,
+        let next = Self.child(String(name), String(module), of: node?.dataChildren ?? [], or: node?.children ?? tops)
+      else { return nil }
+      node = next
     }
-    return nil
+    return node
+  }
+
+  /// The data node of that name, else the operation, body or notification.
+  private static func child(
+    _ name: String, _ module: String, of dataNodes: [SchemaNode], or others: [SchemaNode]
+  ) -> SchemaNode? {
+    (dataNodes.first { $0.name == name && $0.module.name == module })
+      ?? others.first { $0.kind != .choice && $0.kind != .case && $0.name == name && $0.module.name == module }
   }
 }

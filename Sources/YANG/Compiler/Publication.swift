@@ -117,6 +117,7 @@ extension Compiler {
       default: inOperation
       }
     node.isConfig = operation ? true : effectiveConfig(draft, parentIsConfig: isConfig)
+    node.isConfiguration = node.isConfig && !operation
     readProperties(draft, into: node)
     inheritConditions(draft, from: parent, into: node)
     for child in draft.children {

@@ -1,12 +1,12 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
 /// Finds the name that somebody probably meant.
-enum NearestName {
+public enum NearestName {
   /// More candidates than this are not searched: a suggestion is not worth a second of time.
   static let maximumCandidates = 2_000
 
   /// The candidate with the least edit distance to `name`, if it is near enough to be a slip of the fingers.
-  static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
+  public static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
     let target = Array(name.utf8.prefix(64))
     let limit = max(1, target.count / 3)
     var best: (distance: Int, name: String)?

@@ -41,6 +41,8 @@ public final class SchemaNode: @unchecked Sendable {
 
   /// `config` in effect (true in rpc, action and notification bodies by convention: it has no meaning there).
   @exclusivity(unchecked) public internal(set) var isConfig = true
+  /// True for nodes of configuration: `config true`, and not in an operation or notification.
+  @exclusivity(unchecked) public internal(set) var isConfiguration = true
   public internal(set) var status = Status.current
   public internal(set) var isMandatory = false
   /// A container with a `presence` statement.
@@ -96,6 +98,10 @@ public final class SchemaNode: @unchecked Sendable {
     default: true
     }
   }
+
+  /// Whether the values of a leaf-list stay in the order in which they came: where `ordered-by user` says so, and in
+  /// state data, operations and notifications, in which the order is the sender's (RFC 7950 section 7.7.7).
+  public var keepsOrder: Bool { isOrderedByUser || !isConfiguration }
 
   /// True for a container that exists only to hold its children (RFC 7950 section 7.5.1).
   public var isNonPresenceContainer: Bool { kind == .container && !hasPresence }

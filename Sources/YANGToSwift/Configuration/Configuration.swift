@@ -9,6 +9,14 @@ public struct Configuration: Equatable, Sendable {
     /// The subtree at a schema path, `/module:a/b`.
     case subtree(String)
 
+    /// The module's name or the path, as it is written.
+    public var subject: String {
+      switch self {
+      case .module(let name): return name
+      case .subtree(let path): return path
+      }
+    }
+
     /// The module whose file the types go to: the one that the path starts in.
     public var module: String {
       switch self {

@@ -26,6 +26,21 @@ public struct OutputFolder {
     return true
   }
 
+  /// Removes the files that earlier runs generated and this one did not: of modules that nobody asks for any more.
+  public func removeAll(but files: [Generator.GeneratedFile]) throws(Failure) {
+    guard let stream = opendir(path) else { throw Self.failure("cannot read", path) }
+    defer { closedir(stream) }
+    let kept = Set(files.map(\.name))
+    let beginning = "// " + (Translator.header.first ?? "")
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      guard name.hasSuffix(".swift"), !kept.contains(name) else { continue }
+      let target = path + "/" + name
+      guard try Self.read(target).starts(with: beginning.utf8) else { continue }
+      guard unlink(target) == 0 else { throw Self.failure("cannot remove", target) }
+    }
+  }
+
   /// The whole of a file.
   public static func read(_ path: String) throws(Failure) -> [UInt8] {
     guard let stream = fopen(path, "r") else { throw failure("cannot read", path) }

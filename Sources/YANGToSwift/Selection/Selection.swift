@@ -13,88 +13,84 @@ struct Selection {
   func includes(_ node: SchemaNode) -> Bool { !exclusions.contains(node) }
 }
 
-/// Finds what a configuration asks for in a schema.
+/// Finds what a configuration asks for in a schema, and reports every line of it that asks for nothing.
 struct Selector {
-  let schema: Schema
+  private let lookup: PathLookup
   private(set) var diagnostics: [Diagnostic] = []
-  /// The nodes that the root's children, rpcs and notifications are, by module name.
-  private let topNodes: [SchemaNode]
 
-  init(schema: Schema) {
-    self.schema = schema
-    topNodes = schema.root.children + schema.rpcs + schema.notifications
-  }
+  init(schema: Schema) { lookup = PathLookup(schema: schema) }
 
   mutating func select(_ configuration: Configuration) -> Selection {
     var wanted: [SchemaNode] = []
+    var places: [SchemaNode: String] = [:]
     for want in configuration.wants {
-      switch want {
-      case .module(let name):
-        guard let module = schema.module(named: name) else {
-          report("module \(name) is wanted but is not among the modules", at: configuration.locations[name])
-          continue
+      do {
+        switch want {
+        case .module(let name):
+          let module = try lookup.module(named: name)
+          wanted += lookup.topNodes.filter { $0.module === module }
+        case .subtree(let path):
+          let node = try lookup.node(at: path)
+          wanted.append(node)
+          places[node] = configuration.locations[path]
         }
-        wanted += topNodes.filter { $0.module === module }
-      case .subtree(let path):
-        guard let node = node(at: path) else {
-          report("root \(path) is wanted but the schema has no such node", at: configuration.locations[path])
-          continue
-        }
-        wanted.append(node)
+      } catch {
+        let subject = configuration.locations[want.subject]
+        report("\(want.subject) is wanted, but \(error.message)", at: subject)
       }
-    }
-    var exclusions: Set<SchemaNode> = []
-    for path in configuration.exclusions {
-      guard let node = node(at: path) else {
-        report("\(path) is to be left out but the schema has no such node", at: configuration.locations[path])
-        continue
-      }
-      if node.isKey {
-        report("\(path) is to be left out but is a key of its list", at: configuration.locations[path])
-        continue
-      }
-      exclusions.insert(node)
     }
     let all = Set(wanted)
+    let exclusions = exclusions(configuration, of: all)
+    for node in wanted {
+      guard let above = Self.lineage(node).first(where: exclusions.contains) else { continue }
+      report("\(node.path) is wanted, but \(above.path) is to be left out", at: places[node])
+    }
+    checkNames(configuration)
     var seen: Set<SchemaNode> = []
     let roots = wanted.filter { node in
-      var above = node.parent
-      while let ancestor = above {
-        if all.contains(ancestor) { return false }
-        above = ancestor.parent
-      }
-      return seen.insert(node).inserted
+      !Self.lineage(node).dropFirst().contains(where: all.contains) && seen.insert(node).inserted
     }
     return Selection(
       roots: roots.sorted { ($0.module.name, $0.path, $0.id) < ($1.module.name, $1.path, $1.id) },
       exclusions: exclusions)
   }
 
-  /// The node at a path in data terms: choices and cases are looked through; rpcs, notifications and actions count.
-  private func node(at path: String) -> SchemaNode? {
-    var candidates = topNodes
-    var module: Module?
-    var found: SchemaNode?
-    for step in path.split(separator: "/") {
-      let parts = step.split(separator: ":", maxSplits: 1)
-      if parts.count == 2 { module = schema.module(named: String(parts[0])) }
-      guard let name = parts.last, let next = Self.find(String(name), in: module, among: candidates) else { return nil }
-      found = next
-      candidates = next.children
-    }
-    return found
-  }
-
-  private static func find(_ name: String, in module: Module?, among nodes: [SchemaNode]) -> SchemaNode? {
-    for node in nodes {
-      if node.kind == .choice || node.kind == .case {
-        if let inner = find(name, in: module, among: node.children) { return inner }
-      } else if node.name == name, node.module === module {
-        return node
+  private mutating func exclusions(_ configuration: Configuration, of wanted: Set<SchemaNode>) -> Set<SchemaNode> {
+    var exclusions: Set<SchemaNode> = []
+    for path in configuration.exclusions {
+      do {
+        let node = try lookup.node(at: path)
+        if node.isKey {
+          report("\(path) is to be left out, but is a key of its list", at: configuration.locations[path])
+        } else if !Self.lineage(node).contains(where: wanted.contains) {
+          report("\(path) is to be left out, but nothing wanted has it", at: configuration.locations[path])
+        } else {
+          exclusions.insert(node)
+        }
+      } catch {
+        report("\(path) is to be left out, but \(error.message)", at: configuration.locations[path])
       }
     }
-    return nil
+    return exclusions
   }
+
+  /// A name that is given to nothing is a slip, or belongs to a node that is no more.
+  private mutating func checkNames(_ configuration: Configuration) {
+    for subject in configuration.names.keys.sorted() {
+      do {
+        if subject.hasPrefix("/") {
+          if !lookup.isBranch(subject) { _ = try lookup.node(at: subject) }
+        } else {
+          _ = try lookup.module(named: subject)
+        }
+      } catch {
+        report("\(subject) is to have another name, but \(error.message)", at: configuration.locations[subject])
+      }
+    }
+  }
+
+  /// The node and those above it.
+  private static func lineage(_ node: SchemaNode) -> [SchemaNode] { [node] + (node.parent.map(lineage) ?? []) }
 
   private mutating func report(_ message: String, at location: String?) {
     diagnostics.append(Diagnostic(location: location, message: message))

@@ -17,13 +17,30 @@ struct Yanglint {
     let complaint: String
   }
 
-  /// What it makes of configurations, each printed in the other format too where `converting` asks for it.
-  func judge(_ documents: [String], suffix: String, output: String) throws -> [Answer] {
+  /// Whether it compiles the modules.
+  func loadsModules() throws -> Bool {
+    let folder = try Self.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    // Warnings have a sign of their own.
+    let log = try run(preparation, in: folder)
+    return !log.contains("libyang[0]") && !log.contains("YANGLINT[E]")
+  }
+
+  private var preparation: String {
+    folders.map { "searchpath \($0)\n" }.joined() + modules.map { "add \($0)\n" }.joined()
+  }
+
+  private static func temporaryFolder() throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("yanglint-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  /// What it makes of configurations, each printed in the other format too where `converting` asks for it.
+  func judge(_ documents: [String], suffix: String, output: String) throws -> [Answer] {
+    let folder = try Self.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
-    var script = folders.map { "searchpath \($0)\n" }.joined()
-    for module in modules { script += "add \(module)\n" }
+    var script = preparation
     for (index, document) in documents.enumerated() {
       try document.write(to: folder.appendingPathComponent("\(index).\(suffix)"), atomically: false, encoding: .utf8)
       script += "data -t config -f \(output) -o \(index).out \(index).\(suffix)\n"
