@@ -41,7 +41,8 @@ import Testing
       #expect(
         fixture.filters.withLock { $0.links["eth0"] } == .protectedOnly(ClearExceptions(lldp: true)))
     }
-    #expect(network.state.withLock { $0.newKeyCount == 1 && $0.fetchedCount == 1 })
+    // More where the machine is so slow that an announcement is taken for lost; but each by its one end.
+    #expect(network.state.withLock { $0.newKeyCount >= 1 && (1...$0.newKeyCount).contains($0.fetchedCount) })
   }
 
   @Test func keysRollOverAndABufferServes() async throws {
