@@ -24,7 +24,7 @@ struct ModuleOptions: ParsableArguments {
 
   /// Brings the modules in. The names of those given are the ones to implement.
   func load() -> (loader: SchemaLoader, names: [String]) {
-    var loader = SchemaLoader(searchPaths: paths)
+    var loader = SchemaLoader(searchPaths: paths, fallbackPaths: InstalledModules.folders)
     var names: [String] = []
     for module in modules {
       if module.hasSuffix(".yang") {

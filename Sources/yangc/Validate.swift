@@ -39,7 +39,7 @@ struct DocumentOptions: ParsableArguments {
 
   /// Compiles the modules; errors are printed.
   func schema() throws -> Schema {
-    var loader = SchemaLoader(searchPaths: paths)
+    var loader = SchemaLoader(searchPaths: paths, fallbackPaths: InstalledModules.folders)
     var names: [String] = []
     for module in modules {
       if module.hasSuffix(".yang") {

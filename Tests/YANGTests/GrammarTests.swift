@@ -35,6 +35,11 @@ import Testing
     ("include;", "needs an argument"),
     ("container c { deviate add; }", "'deviate' is not allowed"),
     ("leaf a { type string; must; }", "needs an argument"),
+    ("grouping g { action a; } choice c { case d { uses g; } }", "'action' must not stand in a case"),
+    ("grouping g { notification n; } choice c { case d { uses g; } }", "'notification' must not stand in a case"),
+    ("rpc r { input { } }", "'input' needs at least one data definition"),
+    ("rpc r { output { typedef t { type string; } } }", "'output' needs at least one data definition"),
+    ("leaf c { type string; } deviation /m:c { deviate replace { default a; default b; } }", "only once"),
   ])
   func bodyErrors(body: String, message: String) {
     let errors = findings([module(body)]).filter { $0.severity == .error }
@@ -46,6 +51,16 @@ import Testing
       "container c;\ndeviation /m:c { deviate delete { config false; } }", line: 3, "not allowed in 'deviate delete'")
     expectBodyError(
       "leaf c { type string; }\ndeviation /m:c { deviate add { type int8; } }", line: 3, "not allowed in 'deviate add'")
+  }
+
+  @Test(arguments: ["m", "example.com", ":m", "1a:m", "urn:", "urn:a b", "urn:{m}", ""])
+  func namespacesAreURIs(text: String) {
+    expectError("module m {\nnamespace '\(text)'; prefix m; }", line: 2, "is not a URI")
+  }
+
+  @Test(arguments: ["urn:m", "http://example.com/ns/m?a=b#c", "tag:x@y,2024:m", "x-y.z+1:m%20n"])
+  func namespacesOfAnyScheme(text: String) {
+    #expect(findings(["module m { namespace '\(text)'; prefix m; }"]) == [])
   }
 
   @Test func headerIsRequired() {

@@ -185,6 +185,51 @@ import Testing
       "must not refer to 'old'")
     #expect(
       findings([module("typedef old { type int8; status obsolete; } leaf a { status obsolete; type old; }")]) == [])
+    let outdated = "leaf old { type int8; status deprecated; }"
+    expectBodyError("\(outdated)\nleaf a { type leafref { path /m:old; } }", line: 3, "refer to '/m:old'")
+    expectBodyError("list l {\nkey old; \(outdated) }", line: 3, "must not refer to '/m:l/old'")
+    #expect(
+      findings([module("container c { status deprecated; \(outdated) leaf a { type leafref { path ../old; } } }")])
+        == [],
+      "both are deprecated by what is around them")
+  }
+
+  /// What typedefs and identities are made of is only warned of.
+  @Test(arguments: [
+    "typedef old { type int8; status deprecated; }\ntypedef t { type old; }",
+    "identity old { status deprecated; }\nidentity i { base old; }",
+  ])
+  func statusOfWhatOthersAreMadeOf(body: String) {
+    let found = findings([module(body)])
+    #expect(found.map(\.severity) == [.warning] && found.first?.location?.line == 3, "\(found)")
+  }
+
+  @Test func importByRevisionFromOlderLanguage() {
+    let new = "module a { yang-version 1.1; namespace 'urn:a'; prefix a; revision 2021-01-01; }"
+    let body = "namespace 'urn:m'; prefix m;\nimport a { prefix a; revision-date 2021-01-01; } }"
+    expectError(new, "module m { \(body)", line: 2, "must not import one of YANG 1.1 by revision")
+    #expect(findings([new, "module m { yang-version 1.1; \(body)"]) == [])
+  }
+
+  /// RFC 6020 sections 5.1 and 7.1.6.
+  @Test func submodulesOfYANG1SeeWhatTheyInclude() throws {
+    let main = "module m { namespace 'urn:m'; prefix m; include a; include b; }"
+    let a = "submodule a { belongs-to m { prefix m; } typedef t { type int8; } container c; }"
+    let b = "submodule b { belongs-to m { prefix m; }\nleaf l { type t; }\naugment /m:c { leaf x { type m:t; } } }"
+    let found = findings([main, a, b])
+    #expect(found.map(\.severity) == [.warning, .warning, .warning])
+    #expect(found.map { $0.location?.line } == [2, 3, 3], "\(found)")
+    #expect(found.allSatisfy { $0.description.contains("an 'include' of it is missing") })
+    let included = b.replacingOccurrences(of: "}\nleaf", with: "} include a;\nleaf")
+    #expect(findings([main, a, included]) == [])
+    let around = "submodule c { belongs-to m { prefix m; } include a; }"
+    let indirect = b.replacingOccurrences(of: "}\nleaf", with: "} include c;\nleaf")
+    #expect(findings([main, a, around, indirect]).count == 3, "what is included does not hand on what it includes")
+    let newer = [main, a, b].map { text in
+      let brace = text.firstIndex(of: "{").map { text.index(after: $0) } ?? text.startIndex
+      return text[..<brace] + " yang-version 1.1; " + text[brace...]
+    }
+    #expect(findings(newer.map(String.init)) == [])
   }
 
   // MARK: Files
@@ -241,6 +286,68 @@ import Testing
     let made = try SchemaCompiler(loader).compile(implementing: ["m", "t", "u"]).schema
     #expect(made.node(at: "/m:other") != nil && made.node(at: "/m:good") == nil)
     #expect(made.node(at: "/t:old") != nil && made.node(at: "/t:new") == nil)
+  }
+
+  private func folder(_ files: [String: String]) throws -> URL {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("yang-\(UUID().uuidString)")
+    for (path, text) in files {
+      let file = folder.appendingPathComponent(path)
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(text.utf8).write(to: file)
+    }
+    return folder
+  }
+
+  /// Beside a file that was given, then where modules are installed; the search path goes before both.
+  @Test func otherFoldersAreSearchedLast() throws {
+    let m =
+      "module m { namespace 'urn:m'; prefix m; import t { prefix t; } import u { prefix u; } leaf a { type t:t; } }"
+    func t(_ type: String) -> String { "module t { namespace 'urn:t'; prefix t; typedef t { type \(type); } }" }
+    let folder = try folder([
+      "given/m.yang": m, "given/t.yang": t("int8"), "given/below/u.yang": "no module",
+      "installed/x/u.yang": "module u { namespace 'urn:u'; prefix u; }", "installed/t.yang": t("int16"),
+      "path/t.yang": t("int32"),
+    ])
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func base(paths: [String]) throws -> SchemaType.Base? {
+      var loader = SchemaLoader(
+        searchPaths: paths, fallbackPaths: [(folder.appendingPathComponent("installed").path, true)])
+      loader.load(file: folder.appendingPathComponent("given/m.yang").path)
+      return try SchemaCompiler(loader).compile(implementing: ["m"]).schema.node("/a").type?.base
+    }
+    #expect(try base(paths: []) == .int8)
+    #expect(try base(paths: [folder.appendingPathComponent("path").path]) == .int32)
+    var loader = SchemaLoader(searchPaths: [], fallbackPaths: [("/does/not/exist", true)])
+    loader.load(file: folder.appendingPathComponent("given/m.yang").path)
+    let text = "\(loader.diagnostics)"
+    #expect(text.contains("module 'u' was not found; searched: \(folder.path)/given/, /does/not/exist"), "\(text)")
+  }
+
+  @Test func filesThatHoldSomethingElse() throws {
+    let folder = try folder([
+      "a.yang": "module b { namespace 'urn:b'; prefix b; }",
+      "c@2020-01-01.yang": "module c { namespace 'urn:c'; prefix c; revision 2021-01-01; }",
+      "m.yang": "module m { namespace 'urn:m'; prefix m;\nimport a { prefix a; } }",
+      "n.yang": "module n { namespace 'urn:n'; prefix n;\nimport c { prefix c; revision-date 2020-01-01; } }",
+      "s.yang": "submodule s { belongs-to o { prefix o; } leaf l { type t; } }",
+      "lone.yang": "submodule lone { belongs-to o { prefix o; } leaf x { type nope; } }",
+      "o.yang": "module o { namespace 'urn:o'; prefix o; include s; typedef t { type int8; } }",
+    ])
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func errors(_ name: String) -> String {
+      var loader = SchemaLoader(searchPaths: [folder.path])
+      loader.load(file: folder.appendingPathComponent("\(name).yang").path)
+      do throws(YANGErrors) {
+        _ = try SchemaCompiler(loader).compile()
+        return ""
+      } catch { return error.diagnostics.filter { $0.severity == .error }.map(\.description).joined(separator: "\n") }
+    }
+    #expect(errors("m").contains("a.yang holds the module 'b', not 'a'"))
+    #expect(errors("n").contains("the file's name says revision 2020-01-01, its latest is 2021-01-01"))
+    #expect(errors("s").contains("cannot see 't', which is defined in 'o'; YANG 1.1 would allow it"))
+    #expect(errors("lone").contains("there is no type 'nope'"), "a submodule that its module does not include")
+    #expect(errors("o") == "", "only a warning where the module is what is asked for")
   }
 
   @Test func unreadableFolder() {

@@ -165,6 +165,37 @@ import Testing
     expectBodyError("typedef t { type int8;\ndefault 300; }", line: 3, "not a value")
   }
 
+  static let structureExtension =
+    "module ietf-yang-structure-ext { yang-version 1.1; namespace 'urn:sx'; prefix sx; extension structure { argument "
+    + "name; } extension augment-structure { argument path; } }"
+
+  @Test(arguments: [
+    ("/m:other", "no structure 'other'"), ("/m:c/m:x", "no structure 'c'"), ("/m:s/m:none", "no node 'none'"),
+    ("/x:s", "prefix 'x' is not declared"), ("/m:s/1x", "not an absolute schema node identifier"),
+  ])
+  func augmentedStructures(path: String, message: String) {
+    func augmenting(_ path: String) -> String {
+      "module m { yang-version 1.1; namespace 'urn:m'; prefix m; import ietf-yang-structure-ext { prefix sx; }\n"
+        + "container c { leaf x { type int8; } } sx:structure s { container d; }\n"
+        + "sx:augment-structure '\(path)' { leaf new { type int8; } } }"
+    }
+    #expect(findings([Self.structureExtension, augmenting("/m:s/m:d")]) == [])
+    expectError(Self.structureExtension, augmenting(path), line: 3, message)
+  }
+
+  @Test func annotationsAreChecked() {
+    let metadata =
+      "module ietf-yang-metadata { namespace 'urn:md'; prefix md; extension annotation { argument name; } }"
+    func annotating(_ body: String) -> String {
+      "module m { namespace 'urn:m'; prefix m; import ietf-yang-metadata { prefix md; }\n\(body) }"
+    }
+    #expect(findings([metadata, annotating("md:annotation a { type int8; units u; }")]) == [])
+    expectError(metadata, annotating("md:annotation a { description d; }"), line: 2, "needs a 'type'")
+    expectError(metadata, annotating("md:annotation a { type int8; default 1; }"), line: 2, "'default' is not allowed")
+    expectError(
+      metadata, annotating("extension e;\nm:e { container c {\ndescription; } }"), line: 4, "needs an argument")
+  }
+
   @Test func structuresAreChecked() {
     let restconf =
       "module ietf-restconf { yang-version 1.1; namespace 'urn:rc'; prefix rc; extension yang-data { argument name; } }"
@@ -300,6 +331,9 @@ import Testing
     ("deviation /b:c { deviate delete { units v; } }", "has no 'units v'"),
     ("deviation /b:a { deviate delete { must 'x'; } }", "it has: 'true()', 'false()'"),
     ("deviation /b:c { deviate replace { default v; } }", "has no 'default'"),
+    ("deviation /b:c { deviate replace { mandatory false; } }", "has no 'mandatory'"),
+    ("deviation /b:l { deviate replace { min-elements 0; } }", "has no 'min-elements'"),
+    ("deviation /b:t { deviate replace { max-elements unbounded; } }", "has no 'max-elements'"),
     ("deviation /b:c { deviate add { max-elements 3; } }", "cannot have 'max-elements'"),
     ("deviation /b:l { deviate add { mandatory true; } }", "cannot have 'mandatory'"),
   ])

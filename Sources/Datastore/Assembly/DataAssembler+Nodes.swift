@@ -13,7 +13,7 @@ extension DataAssembler {
     if count > 1 { arrangeSlots(frame) }
     if edits.count > frame.edits { checkRepeatedEdits(frame) }
     if schema.kind == .list { requireKeys(frame) }
-    if count + edits.count - frame.edits > 1 { checkChoices(frame) }
+    if schema.hasChoices, count + edits.count - frame.edits > 1 { checkChoices(frame) }
     var finished: Finished?
     if frames.last?.isBroken == false {
       let plain = slots.withUnsafeBufferPointer { slots in

@@ -23,7 +23,8 @@ final class KeyLookups {
     /// For each place the hash of an entry's key, which saves looking at entries in vain, and one more than the number
     /// of the entry; 0 for an empty place. A power of two of them.
     private var places: [UInt64] = []
-    private var entries: [InteriorNode] = []
+    /// The keys themselves, beside each other: an entry would be several memory accesses away.
+    private var keys: [Value] = []
 
     func contains(_ value: Value, in list: ListEntries) -> Bool {
       if places.isEmpty {
@@ -38,7 +39,7 @@ final class KeyLookups {
       while places[place] != 0 {
         let found = places[place]
         if UInt32(truncatingIfNeeded: found >> 32) == hash,
-          KeyedEntry.order([value], entries[Int(found & 0xFFFF_FFFF) - 1]) == 0
+          Value.order(value, keys[Int(found & 0xFFFF_FFFF) - 1]) == 0
         {
           return true
         }
@@ -48,16 +49,17 @@ final class KeyLookups {
     }
 
     private func fill(_ list: ListEntries) {
-      entries = Array(list)
+      keys.reserveCapacity(list.count)
       var size = 64
-      while size < 2 * entries.count { size *= 2 }
+      while size < 2 * list.count { size *= 2 }
       places = [UInt64](repeating: 0, count: size)
-      for (number, entry) in entries.enumerated() {
+      for entry in list {
         guard let key = entry.keys.first else { continue }
+        keys.append(key)
         let hash = key.summaryHash
         var place = Int(hash) & (size - 1)
         while places[place] != 0 { place = (place + 1) & (size - 1) }
-        places[place] = UInt64(hash) << 32 | UInt64(number + 1)
+        places[place] = UInt64(hash) << 32 | UInt64(keys.count)
       }
     }
   }

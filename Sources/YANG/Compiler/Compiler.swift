@@ -21,6 +21,8 @@ final class Compiler {
   let parsed: [ParsedModule]
   /// Modules to implement even if they are not the latest of their name.
   var preferred: [String: ParsedModule] = [:]
+  /// Submodules that were themselves given to be checked.
+  var givenSubmodules: Set<ObjectIdentifier> = []
   let selection: FeatureSelection
   var log = DiagnosticLog()
 
@@ -73,6 +75,7 @@ final class Compiler {
   func compile(implementing names: [String]?) -> Schema? {
     prepareModules(implementing: names)
     checkStatements()
+    checkSubmoduleVisibility()
     for module in implementedModules { expandModule(module) }
     applyAugments()
     applyDeviations()

@@ -66,15 +66,25 @@ extension Compiler {
   }
 
   private func value(_ text: Scoped, of type: SchemaType, in module: Module) -> Result<Value, ValueError> {
+    // An identity without prefix is of the module that the default is written in (RFC 7950 section 9.10.3). Modules that
+    // use a grouping have been seen to mean their own.
+    let written = text.scope.owner.compiled ?? module
+    let result = value(text, of: type, unprefixed: written)
+    guard case .failure = result, written !== module else { return result }
+    let other = value(text, of: type, unprefixed: module)
+    if case .success = other { return other }
+    return result
+  }
+
+  private func value(_ text: Scoped, of type: SchemaType, unprefixed: Module) -> Result<Value, ValueError> {
     if type.valueType.base == .empty { return .failure(ValueError(.lexical, "a type empty can have no default")) }
     var unimplemented: Set<String> = []
     do throws(ValueError) {
       let value = try type.parse(
         text.text,
         resolvePrefix: { prefix in
-          // Without a prefix a name is of the module the leaf is in, which for a grouping is not the file's own.
-          guard !prefix.isEmpty else { return module }
-          guard let named = self.nodeModule(forPrefix: prefix, in: text.scope) else { return nil }
+          let named = prefix.isEmpty ? unprefixed : self.nodeModule(forPrefix: prefix, in: text.scope)
+          guard let named else { return nil }
           if !named.isImplemented { unimplemented.insert(named.name) }
           return named
         }, sealer: nil, isDefault: true)

@@ -107,10 +107,18 @@ extension Compiler {
     case .units:
       if node.units == nil { reportNothingToReplace(statement, node) }
       node.units = statement
-    case .config: node.config = statement
-    case .mandatory: node.mandatory = statement
-    case .minElements: node.minElements = statement
-    case .maxElements: node.maxElements = statement
+    case .config:
+      // Every node is configuration or not, written or inherited.
+      node.config = statement
+    case .mandatory:
+      if node.mandatory == nil { reportNothingToReplace(statement, node) }
+      node.mandatory = statement
+    case .minElements:
+      if node.minElements == nil { reportNothingToReplace(statement, node) }
+      node.minElements = statement
+    case .maxElements:
+      if node.maxElements == nil { reportNothingToReplace(statement, node) }
+      node.maxElements = statement
     default: break
     }
   }

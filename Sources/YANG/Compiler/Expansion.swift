@@ -96,8 +96,13 @@ extension Compiler {
   /// Actions and notifications stand neither in operations or notifications, nor below a list without keys
   /// (RFC 7950 sections 7.15 and 7.16).
   private func checkOperationPlace(_ draft: Draft) {
-    guard draft.parent?.kind != .root else { return }
-    var next = draft.parent
+    guard let parent = draft.parent, parent.kind != .root else { return }
+    if parent.kind == .case || parent.kind == .choice {
+      // A grouping can bring it there.
+      log.error(draft.source.statement, "'\(draft.source.statement.name)' must not stand in a \(parent.kind)")
+      return
+    }
+    var next: Draft? = parent
     while let node = next {
       switch node.kind {
       case .rpc, .action, .input, .output, .notification:

@@ -223,6 +223,7 @@ extension Compiler {
   private func index(_ node: SchemaNode) {
     // A node in a choice or case has its place among the data children of the data parent.
     let isTransparent = node.kind == .choice || node.kind == .case
+    node.hasChoices = node.children.contains { $0.kind == .choice }
     for (position, child) in node.dataChildren.enumerated() {
       if !isTransparent { child.position = position }
       node.childIndex[child.name, default: []].append(child)
@@ -278,6 +279,7 @@ extension Compiler {
     if leaf.isConfig != list.isConfig {
       log.error(key.statement, "the key '\(leaf.name)' must be configuration if and only if its list is")
     }
+    checkStatus(of: list, refersTo: leaf, at: key.statement)
     guard let draft = drafts[leaf.id] else { return }
     if leaf.type?.base == .empty, key.scope.version == .one {
       log.error(key.statement, "the key '\(leaf.name)' cannot be of type empty in YANG 1")

@@ -49,6 +49,7 @@ extension Compiler {
         use, "the leafref '\(node.path)' is configuration and refers to state data '\(target.path)'",
         hint: "'require-instance false' would allow that")
     }
+    if type === node.type { checkStatus(of: node, refersTo: target, at: use) }
     type.path = XPathExpression(source: path.text, tree: tree, reads: walk.reads())
     type.leafrefTarget = target
   }

@@ -101,10 +101,31 @@ extension Compiler {
     let written = user.argument(of: .status).flatMap(Self.status)
     let own = user.keyword == .uses ? written ?? .current : status(of: user)
     guard own.rawValue < used.rawValue else { return }
-    log.error(
-      user,
-      "a definition that is \(own) must not refer to "
-        + "'\(definition.text)', which is \(used) (RFC 7950 section 7.21.2)")
+    let message = Self.statusMessage(own, refersTo: definition.text, used)
+    // Typedefs and identities that are made of others are often left as they are when those become deprecated.
+    if user.keyword == .base || user.parent?.keyword == .typedef {
+      log.warning(user, message)
+    } else {
+      log.error(user, message)
+    }
+  }
+
+  /// The same for nodes, as a leafref or the key of a list refers to them. A status that is only inherited, by either
+  /// of them, is no reason to refuse.
+  func checkStatus(of node: SchemaNode, refersTo other: SchemaNode, at statement: Statement) {
+    guard node.status.rawValue < other.status.rawValue, node.module === other.module else { return }
+    var around = node.parent
+    while let next = around {
+      if next.status.rawValue >= other.status.rawValue { return }
+      around = next.parent
+    }
+    log.error(statement, Self.statusMessage(node.status, refersTo: other.path, other.status))
+  }
+
+  private static func statusMessage(
+    _ own: SchemaNode.Status, refersTo name: String, _ used: SchemaNode.Status
+  ) -> String {
+    "a definition that is \(own) must not refer to '\(name)', which is \(used) (RFC 7950 section 7.21.2)"
   }
 
   /// The status of a statement: its own, or that of the nearest one around it that has any.

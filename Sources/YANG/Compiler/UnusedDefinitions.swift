@@ -20,6 +20,9 @@ extension Compiler {
         checkDefinitions(below: substatement, in: file)
       case .unknown where Grammar.holdsData(substatement):
         checkGrouping(Scoped(statement: substatement, scope: file))
+        if substatement.name == "augment-structure" {
+          checkAugmentedStructure(Scoped(statement: substatement, scope: file))
+        }
         checkDefinitions(below: substatement, in: file)
       case .container, .list, .choice, .case, .augment, .rpc, .action, .input, .output, .notification:
         checkDefinitions(below: substatement, in: file)
@@ -63,6 +66,53 @@ extension Compiler {
     for node in nodes { checkTentatively(node) }
     isTentative = false
     (nodes, drafts, conditionsByNode) = kept
+  }
+
+  /// RFC 8791 section 3: the target is a structure or a node in one.
+  private func checkAugmentedStructure(_ augment: Scoped) {
+    var node: Draft?
+    for step in augment.text.split(separator: "/") {
+      guard let (prefix, name) = Identifier.reference(String(step)) else {
+        log.error(augment.statement, "'\(augment.text)' is not an absolute schema node identifier")
+        return
+      }
+      guard let module = implementedModule(forPrefix: prefix, in: augment.scope) else {
+        return reportUnknownPrefix(prefix ?? "", at: augment.statement, in: augment.scope)
+      }
+      guard let next = node.map({ $0.child(name, in: module) }) ?? structure(name, of: module) else {
+        // A node below a structure may be one that another augment brings.
+        guard node == nil || !isAugmentedElsewhere(augment) else { return }
+        let place = node.map { "'\($0.name)'" } ?? "module '\(module.name)'"
+        log.error(
+          augment.statement,
+          "'\(augment.text)' leads nowhere: there is no \(node == nil ? "structure" : "node") '\(name)' in \(place)")
+        return
+      }
+      node = next
+    }
+  }
+
+  private func isAugmentedElsewhere(_ augment: Scoped) -> Bool {
+    parsed.flatMap { [$0] + $0.submodules }.contains { file in
+      file.statement.substatements.contains {
+        $0.keyword == .unknown && $0.name == "augment-structure" && $0 !== augment.statement
+          && $0.text.utf8.count < augment.text.utf8.count
+      }
+    }
+  }
+
+  /// The nodes of a structure, made for looking at them only.
+  private func structure(_ name: String, of module: ParsedModule) -> Draft? {
+    for file in [module] + module.submodules {
+      for statement in file.statement.substatements
+      where statement.keyword == .unknown && statement.name == "structure" && statement.text == name {
+        let source = Scoped(statement: statement, scope: file)
+        let draft = Draft(kind: .container, name: name, module: module, source: source)
+        expandBody(of: statement, in: file, for: module, into: draft)
+        return draft
+      }
+    }
+    return nil
   }
 
   /// RFC 8040 section 8: one container, or a choice of containers.

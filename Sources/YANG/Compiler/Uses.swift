@@ -97,6 +97,10 @@ extension Compiler {
         log.error(statement, "'\(statement.name)' cannot refine a \(node.kind) ('\(node.name)')")
         continue
       }
+      if statement.keyword == .default, node.kind == .leafList, refine.scope.version == .one {
+        log.error(statement, "the default of a leaf-list ('\(node.name)') needs YANG 1.1")
+        continue
+      }
       switch statement.keyword {
       case .config: node.config = statement
       case .mandatory: node.mandatory = statement

@@ -19,10 +19,12 @@ struct ModuleFiles: Sendable {
   let searchPaths: [String]
   private(set) var unreadable: [String] = []
 
-  init(searchPaths: [String]) {
+  /// - Parameter recursive: false to leave out what is in folders within these folders.
+  init(searchPaths: [String], recursive: Bool = true) {
     self.searchPaths = searchPaths
     var budget = Self.maximumFolders
-    for path in searchPaths { scan(path, depth: 0, isGiven: true, budget: &budget) }
+    let depth = recursive ? 0 : Self.maximumDepth - 1
+    for path in searchPaths { scan(path, depth: depth, isGiven: true, budget: &budget) }
     for name in byName.keys {
       // The latest revision first; a file without one in its name stands before all, as the usual working copy.
       byName[name]?.sort { left, right in

@@ -10,6 +10,9 @@ public struct SchemaLoader {
   }
 
   let files: ModuleFiles
+  /// Where modules are looked for that are not in `files`: beside the files given, then where modules are installed.
+  private var fallbackPaths: [(path: String, recursive: Bool)]
+  private var fallbacks: [ModuleFiles]?
   private(set) var log = DiagnosticLog()
   /// Every module that was read, in the order of reading.
   private(set) var modules: [ParsedModule] = []
@@ -24,10 +27,16 @@ public struct SchemaLoader {
   private var inProgress: [ParsedModule] = []
   /// Modules that were asked for in a certain revision or file: of several revisions these are implemented.
   private(set) var given: [String: ParsedModule] = [:]
+  /// Submodules that were asked for by their file.
+  private(set) var givenSubmodules: Set<ObjectIdentifier> = []
 
-  /// Folders to search, with all below them.
-  public init(searchPaths: [String]) {
+  /// - Parameters:
+  ///   - searchPaths: folders to search, with all below them.
+  ///   - fallbackPaths: folders to search for what is not in those: `recursive` with all below them. Those that do not
+  ///     exist are passed over.
+  public init(searchPaths: [String], fallbackPaths: [(path: String, recursive: Bool)] = []) {
     files = ModuleFiles(searchPaths: searchPaths)
+    self.fallbackPaths = fallbackPaths
     for path in files.unreadable {
       log.append(YANGDiagnostic(.error, at: nil, "the folder \(path) cannot be read"))
     }
@@ -71,16 +80,29 @@ public struct SchemaLoader {
     for module in parsed where !module.isSubmodule { admit(module) }
   }
 
+  /// Makes a submodule that was given part of its module where that does not include it, so that it is checked too.
+  private mutating func attach(_ submodule: ParsedModule) {
+    guard submodule.main == nil,
+      let owner = modules.last(where: { $0.name == submodule.belongsTo }),
+      !owner.submodules.contains(where: { $0.name == submodule.name })
+    else { return }
+    log.warning(submodule.statement, "the module '\(owner.name)' does not include this submodule")
+    include(submodule, into: owner)
+  }
+
   /// Loads the module of one file, or the module that the submodule in it belongs to. Returns the module's name, nil
   /// when there is none.
   @discardableResult
   public mutating func load(file path: String) -> String? {
     let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    if !fallbackPaths.isEmpty { lookBeside(path, fileName) }
     guard let module = parse(ModuleFiles.file(path: path, fileName: fileName)) else { return nil }
     if module.isSubmodule {
       // The module shall include this very file, wherever else a submodule of that name is.
       sources[module.name, default: []].insert(module, at: 0)
+      givenSubmodules.insert(ObjectIdentifier(module))
       guard let owner = module.belongsTo, load(owner) else { return nil }
+      attach(module)
       return owner
     }
     given[module.name] = module
@@ -92,16 +114,38 @@ public struct SchemaLoader {
 
   private mutating func find(_ name: String, revision: String?) -> ParsedModule? {
     if let known = sources[name]?.first(where: { revision == nil || $0.revision == revision }) { return known }
-    let candidates = files.files(named: name)
-    if let revision {
-      if let known = modulesByKey[Key(name: name, revision: revision)] { return known }
-      if let exact = candidates.first(where: { $0.revision == revision }) { return parse(exact) }
-      for file in candidates where file.revision == nil {
-        if let module = parse(file), module.revision == revision { return module }
-      }
-      return nil
+    if let revision, let known = modulesByKey[Key(name: name, revision: revision)] { return known }
+    if let found = find(name, revision: revision, among: files.files(named: name)) { return found }
+    guard !fallbackPaths.isEmpty else { return nil }
+    let others = fallbacks ?? fallbackPaths.map { ModuleFiles(searchPaths: [$0.path], recursive: $0.recursive) }
+    fallbacks = others
+    for folder in others {
+      if let found = find(name, revision: revision, among: folder.files(named: name)) { return found }
     }
-    return latest(of: candidates)
+    return nil
+  }
+
+  private mutating func find(
+    _ name: String, revision: String?, among candidates: [ModuleFiles.File]
+  ) -> ParsedModule? {
+    guard let revision else { return latest(of: candidates) }
+    if let exact = candidates.first(where: { $0.revision == revision }), let module = parse(exact) {
+      if module.revision == revision { return module }
+      log.error(
+        module.statement, "the file's name says revision \(revision), its latest is \(module.revision ?? "none")")
+    }
+    for file in candidates where file.revision == nil {
+      if let module = parse(file), module.revision == revision { return module }
+    }
+    return nil
+  }
+
+  /// A module given as a file may need others in its folder, which is searched right after the search paths.
+  private mutating func lookBeside(_ path: String, _ fileName: String) {
+    let folder = path == fileName ? "." : String(path.dropLast(fileName.count))
+    guard !fallbackPaths.contains(where: { $0.path == folder }) else { return }
+    fallbackPaths.insert((folder, false), at: 0)
+    fallbacks = nil
   }
 
   /// The module of the latest revision. A file whose name tells no revision must be read to know it.
@@ -187,6 +231,15 @@ public struct SchemaLoader {
       log.error(statement, notFound("module", name, revision), hint: suggestion(for: name))
       return
     }
+    guard imported.name == name else {
+      log.error(statement, "\(imported.source.file) holds the module '\(imported.name)', not '\(name)'")
+      return
+    }
+    if revision != nil, file.version == .one, imported.version == .onePointOne {
+      log.error(
+        statement, "a module of YANG 1 must not import one of YANG 1.1 by revision ('\(name)')",
+        hint: "leave 'revision-date' out, or write the module in YANG 1.1 (RFC 7950 section 12)")
+    }
     if inProgress.contains(where: { $0 === imported }) {
       let cycle = inProgress.drop { $0 !== imported }.map(\.name) + [imported.name]
       log.error(statement, "modules import each other in a circle: \(cycle.joined(separator: " → "))")
@@ -227,6 +280,10 @@ public struct SchemaLoader {
         "submodule '\(name)' is written in YANG \(submodule.version.rawValue), its module in YANG "
           + module.version.rawValue, hint: "both have the same yang-version (RFC 7950 section 12)")
     }
+    include(submodule, into: module)
+  }
+
+  private mutating func include(_ submodule: ParsedModule, into module: ParsedModule) {
     submodule.main = module
     module.submodules.append(submodule)
     submodules.append(submodule)
@@ -274,7 +331,8 @@ public struct SchemaLoader {
 
   private func notFound(_ what: String, _ name: String, _ revision: String?) -> String {
     let wanted = revision.map { "\(name)@\($0)" } ?? name
-    let places = files.searchPaths.isEmpty ? "the given texts" : files.searchPaths.joined(separator: ", ")
+    let folders = files.searchPaths + fallbackPaths.map(\.path)
+    let places = folders.isEmpty ? "the given texts" : folders.joined(separator: ", ")
     let others = files.files(named: name).compactMap(\.revision)
     let found = others.isEmpty ? "" : " (revisions there: \(others.joined(separator: ", ")))"
     return "\(what) '\(wanted)' was not found; searched: \(places)\(found)"

@@ -23,6 +23,7 @@ public struct SchemaCompiler {
       let compiler = Compiler(modules: loader.modules, selection: features)
       compiler.log = loader.log
       compiler.preferred = loader.given
+      compiler.givenSubmodules = loader.givenSubmodules
       compiler.keepsWritings = keepsWritings
       let schema = compiler.compile(implementing: implementing)
       // Each round implements at least one module more, so this ends.

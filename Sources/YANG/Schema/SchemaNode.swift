@@ -36,6 +36,8 @@ public final class SchemaNode: @unchecked Sendable {
   @exclusivity(unchecked) public internal(set) unowned(unsafe) var dataParent: SchemaNode?
   /// Data children in schema order: choices and cases are transparent. For a list the keys come first, in key order.
   @exclusivity(unchecked) public internal(set) var dataChildren: [SchemaNode] = []
+  /// Whether any data child stands in a choice.
+  @exclusivity(unchecked) public internal(set) var hasChoices = false
   /// The place of this node in `dataParent.dataChildren`. Data trees hold their children in this order.
   @exclusivity(unchecked) public internal(set) var position = 0
 

@@ -28,7 +28,10 @@ enum ArgumentSyntax: Sendable {
   /// What is wrong with the argument, and what would be right; nil when nothing is.
   func problem(with text: String, of statement: Statement) -> (message: String, hint: String?)? {
     switch self {
-    case .none, .text, .uri: return nil
+    case .none, .text: return nil
+    case .uri:
+      if Self.isURI(text) { return nil }
+      return ("'\(text)' is not a URI", "a scheme and a colon begin it, as in 'urn:example:module'")
     case .identifier:
       if Identifier.isValid(text) { return nil }
       return ("'\(text)' is not an identifier", "a letter or '_', then letters, digits, '_', '-' and '.'")
@@ -128,5 +131,22 @@ enum ArgumentSyntax: Sendable {
     let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     let days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     return (1...12).contains(month) && day >= 1 && day <= days[month - 1]
+  }
+
+  /// A scheme and something behind it, of the characters that RFC 3986 allows.
+  private static func isURI(_ text: String) -> Bool {
+    let bytes = text.utf8
+    guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon != bytes.startIndex,
+      bytes.index(after: colon) != bytes.endIndex
+    else { return false }
+    for (place, byte) in bytes[..<colon].enumerated() {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): break
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
+        if place == 0 { return false }
+      default: return false
+      }
+    }
+    return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"<>\\^`{|}".utf8.contains($0) }
   }
 }

@@ -136,6 +136,8 @@ enum Grammar {
     .yinElement: GrammarRule(.boolean),
   ]
 
+  static let dataDefinitions: Set<Keyword> = [.anydata, .anyxml, .choice, .container, .leaf, .leafList, .list, .uses]
+
   /// The substatements of a `deviate` by its argument (RFC 7950 section 7.20.3.2).
   static let deviateSubstatements: [String: Set<Keyword>] = [
     "not-supported": [],
@@ -146,6 +148,9 @@ enum Grammar {
 
   /// What such a statement may hold.
   static let structure = GrammarRule(.text, "\(data) case* must* \(scopes) status? \(text) if-feature* when?")
+
+  /// What an annotation may hold (RFC 7952 section 3).
+  static let annotation = GrammarRule(.identifier, "\(text) if-feature* status? type1 units?")
 
   /// True for the extension statements that hold data definitions (RFC 8040 section 8, RFC 8791).
   static func holdsData(_ statement: Statement) -> Bool {

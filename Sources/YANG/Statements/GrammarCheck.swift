@@ -3,6 +3,8 @@
 /// Holds a tree of statements against the grammar and reports everything that does not fit.
 struct GrammarCheck {
   let version: YANGVersion
+  /// The prefixes that stand for ietf-yang-metadata.
+  let metadataPrefixes: Set<String>
   var log = DiagnosticLog()
 
   static func check(_ root: Statement) -> [YANGDiagnostic] {
@@ -12,7 +14,9 @@ struct GrammarCheck {
       return [problem]
     }
     let version = root.argument(of: .yangVersion).flatMap(YANGVersion.init) ?? .one
-    var check = GrammarCheck(version: version)
+    let metadata = root.all(.import).filter { $0.argument == "ietf-yang-metadata" }
+    var check = GrammarCheck(
+      version: version, metadataPrefixes: Set(metadata.compactMap { $0.argument(of: .prefix) }))
     check.visit(root)
     check.checkSections(root)
     return check.log.all
@@ -20,16 +24,27 @@ struct GrammarCheck {
 
   private mutating func visit(_ statement: Statement) {
     guard let rule = Grammar.rules[statement.keyword] else {
-      // What stands inside an extension statement is the extension's own matter, but some are known to hold data.
+      // What stands inside an extension statement is the extension's own matter, but some are known.
       if Grammar.holdsData(statement) {
         checkSubstatements(statement, Grammar.structure)
         statement.substatements.forEach { visit($0) }
+      } else if statement.name == "annotation", let prefix = statement.prefix, metadataPrefixes.contains(prefix) {
+        checkSubstatements(statement, Grammar.annotation)
+        statement.substatements.forEach { visit($0) }
+      } else {
+        statement.substatements.forEach { visitUnknown($0) }
       }
       return
     }
     checkArgument(statement, rule)
     checkSubstatements(statement, rule)
     for substatement in statement.substatements { visit(substatement) }
+  }
+
+  /// Inside an extension's statement the language's own keep at least their shape.
+  private mutating func visitUnknown(_ statement: Statement) {
+    if statement.argument == nil, let rule = Grammar.rules[statement.keyword] { checkArgument(statement, rule) }
+    statement.substatements.forEach { visitUnknown($0) }
   }
 
   private mutating func checkArgument(_ statement: Statement, _ rule: GrammarRule) {
@@ -72,6 +87,18 @@ struct GrammarCheck {
     }
     for (keyword, allowed) in rule.substatements where allowed.isRequired && first[keyword] == nil {
       log.error(statement, "'\(statement.name)' needs a '\(keyword.rawValue)' statement")
+    }
+    if statement.keyword == .input || statement.keyword == .output,
+      !statement.substatements.contains(where: { Grammar.dataDefinitions.contains($0.keyword) })
+    {
+      log.error(
+        statement, "'\(statement.name)' needs at least one data definition",
+        hint: "leave it out when there is none (RFC 7950 section 14, \(statement.name)-stmt)")
+    }
+    if statement.keyword == .deviate, statement.text == "replace" {
+      for another in statement.all(.default).dropFirst() {
+        log.error(another, "'default' may stand only once in 'deviate replace'")
+      }
     }
     if statement.keyword == .deviate, let allowed = Grammar.deviateSubstatements[statement.text] {
       for substatement in statement.substatements

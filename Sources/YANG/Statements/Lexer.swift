@@ -127,23 +127,19 @@ struct Lexer {
 
   private mutating func word() throws(Failure) -> Range<Int> {
     let start = position
-    var hasQuote = false
     scan: while position < bytes.count {
       switch bytes[position] {
       case 0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: ";"), UInt8(ascii: "{"), UInt8(ascii: "}"): break scan
-      case UInt8(ascii: "\""), UInt8(ascii: "'"): hasQuote = true
+      case UInt8(ascii: "\""), UInt8(ascii: "'"):
+        throw Failure(
+          offset: position, line: line, message: "an unquoted string must not contain quotes",
+          hint: "write the whole string in quotes (RFC 7950 section 6.1.3)")
       case UInt8(ascii: "/") where startsComment(at: position): break scan
       case UInt8(ascii: "*") where position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "/"):
         throw Failure(offset: position, line: line, message: "'*/' without a comment before it")
       default: break
       }
       position += 1
-    }
-    if hasQuote {
-      versionNotes.append(
-        VersionNote(
-          offset: start, line: tokenLine,
-          message: "an unquoted string must not contain quotes (RFC 7950 section 6.1.3)"))
     }
     return start..<position
   }
