@@ -14,6 +14,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case json
   /// The body of an MKPDU.
   case mkpdu
+  /// An LLDPDU, and what CAK mode reads of it.
+  case lldp
   /// A packet of VICI.
   case vici
   /// A NETCONF byte stream.
@@ -30,6 +32,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .xml: Fuzzing.xml(bytes)
     case .json: Fuzzing.json(bytes)
     case .mkpdu: Fuzzing.mkpdu(bytes)
+    case .lldp: Fuzzing.lldp(bytes)
     case .vici: Fuzzing.vici(bytes)
     case .framing: Fuzzing.framing(bytes)
     }

@@ -13,6 +13,24 @@ extension Fuzzing {
     _ = try? MKPDU(decoding: body[...])
   }
 
+  static func lldp(_ bytes: [UInt8]) {
+    if let message = try? LLDPDU(decoding: bytes[...]), let encoded = try? message.encoded() {
+      require((try? LLDPDU(decoding: encoded[...])) == message, "what is written is not what was read")
+    }
+    // As a frame from a station, to one that is in its rollover: it may ask and answer, within bounds.
+    let header: [UInt8] = [1, 0x80, 0xC2, 0, 0, 0x0E, 2, 0, 0, 0, 0, 2, 0x88, 0xCC]
+    let port = SCI(address: MACAddress(rawValue: 0x0200_0000_0001))
+    var kay = KaY(configuration: PortConfiguration(sci: port))
+    var exchange = CAKExchange(policy: CAKPolicy(), address: port.address, portName: "e", chainName: "q")
+    for second in 0..<4 {
+      let now = Moment(uptime: .seconds(second * 30), wallClock: .seconds(second * 30))
+      exchange.receive(header + bytes, now: now)
+      exchange.settle(&kay, now: now)
+      require(exchange.takeEffects().count <= 8, "one frame has many effects")
+      if let next = exchange.nextTimeout(now: now) { require(next > now.uptime, "a timeout of the past") }
+    }
+  }
+
   static func vici(_ bytes: [UInt8]) {
     if let message = try? VICIMessage(decoding: bytes), let encoded = try? message.encoded() {
       require((try? VICIMessage(decoding: encoded)) == message, "what is written is not what was read")

@@ -262,6 +262,55 @@ class Ping:
         return [round(self.sent[n] - self.sent[0], 2) for n in self.sent if n not in self.answered]
 
 
+class Flow:
+    """Datagrams of 1,400 octets from one host to another in a steady stream, as iperf sends them; those lost are known."""
+
+    def __init__(self, source, sink, rate=400):
+        self.target, self.interval = (sink.address, 5001), 1 / rate
+        self.sent, self.received = 0, set()
+        self.out = source.namespace.within(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.into = sink.namespace.within(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.into.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.into.bind(("0.0.0.0", 5001))
+        self.into.settimeout(0.2)
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._send), threading.Thread(target=self._take)]
+
+    def _send(self):
+        due = time.monotonic()
+        while not self._stop.is_set():
+            self.out.sendto(struct.pack("!Q", self.sent) + bytes(1392), self.target)
+            self.sent += 1
+            due += self.interval
+            time.sleep(max(0, due - time.monotonic()))
+
+    def _take(self):
+        quiet = 0
+        while not self._stop.is_set() or quiet < 3:
+            try:
+                self.received.add(struct.unpack("!Q", self.into.recv(2048)[:8])[0])
+                quiet = 0
+            except TimeoutError:
+                quiet += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.out.close()
+        self.into.close()
+
+    def end(self):
+        """Sent and lost."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        return self.sent, self.sent - len(self.received)
+
+
 def ping(side, address, count=3):
     """Whether one of some requests is answered within a second."""
     with Ping(side, address, 0.05) as flow:
@@ -427,14 +476,17 @@ def test_keys_of_the_key_service_roll_over_without_loss(lab, sessions, tmp_path)
             assert leaf(entry, "key-service/is-in-use") == "true"
             assert leaf(mka(session), "session/vp/sak-gen-mode") == "PPK"
         keys = {latest_key(sessions[0])}
-        with Ping(lab[0], lab[1].address) as flow:
+        with Wire(lab[1]) as wire, Ping(lab[0], lab[1].address) as flow, Flow(lab[1], lab[0]) as stream:
             deadline = time.monotonic() + 33
             while time.monotonic() < deadline:
                 keys.add(latest_key(sessions[0]))
                 time.sleep(0.5)
             sent, lost = flow.end()
+            streamed, missed = stream.end()
         assert len(keys) >= 3, keys
         assert sent > 1000 and lost == 0, (sent, lost, flow.gaps())
+        assert streamed > 5000 and missed == 0, (streamed, missed)
+        assert wire.types() == {"888e", "88e5"}, wire.types()
         server = sessions[0] if leaf(mka(sessions[0]), "session/ca/is-key-server") == "true" else sessions[1]
         peer = sessions[1] if server is sessions[0] else sessions[0]
         generated = int(leaf(mka(server), "statistics/ca-stat/key-derivation-stats/ppk-tuple-generated"))
