@@ -263,7 +263,7 @@ class Ping:
 
 
 class Flow:
-    """Datagrams of 1,400 octets from one host to another in a steady stream, as iperf sends them; those lost are known."""
+    """Datagrams of 1,400 octets from one host to another in a steady stream, as iperf sends them; some may be lost."""
 
     def __init__(self, source, sink, rate=400):
         self.target, self.interval = (sink.address, 5001), 1 / rate

@@ -1,5 +1,5 @@
 # Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
-"""CAK mode: keys of the key service as CAKs, their identifiers by LLDP. Two agents; an agent and a peer of standard MKA."""
+"""CAK mode: keys of the key service as CAKs, their identifiers by LLDP; between agents, and with standard MKA only."""
 
 import contextlib
 import hashlib
@@ -208,9 +208,10 @@ def fetch(namespace, port_number, identifier):
 
 
 def supplicant(namespace, directory, ckn, cak):
-    """wpa_supplicant with a CAK that was given to it by hand; where the kernel has no MACsec, its calls are answered."""
+    """wpa_supplicant with a CAK that was given to it by hand; its calls to the kernel's MACsec are answered."""
     library = directory / "secy.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "Tests/mka/secy_preload.c", "-ldl"], check=True)
+    source = ROOT / "Tests/mka/secy_preload.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     settings = directory / "supplicant.conf"
     settings.write_text(
         "eapol_version=3\nap_scan=0\nfast_reauth=1\nnetwork={\nkey_mgmt=NONE\neapol_flags=0\nmacsec_policy=1\n"
@@ -274,7 +275,8 @@ def test_tcpdump_understands_the_frames(mixed, tmp_path):
         with side.manager() as session:
             commit(
                 session, mapping("va"), chain("mac_chain", ("1000", CAK)), profile("q", 1),
-                cak_policy("q", "<cak><lldp-interval>1</lldp-interval></cak>"), interface(side.address, policy_name="cak"))
+                cak_policy("q", "<cak><lldp-interval>1</lldp-interval></cak>"),
+                interface(side.address, policy_name="cak"))
             text, _ = capture.communicate(timeout=30)
     finally:
         if capture.poll() is None:
@@ -301,7 +303,8 @@ def test_lldpd_sees_a_neighbour(mixed, tmp_path):
         with side.manager() as session:
             commit(
                 session, mapping("va"), chain("mac_chain", ("1000", CAK)), profile("q", 1),
-                cak_policy("q", "<cak><lldp-interval>1</lldp-interval></cak>"), interface(side.address, policy_name="cak"))
+                cak_policy("q", "<cak><lldp-interval>1</lldp-interval></cak>"),
+                interface(side.address, policy_name="cak"))
 
             def shown():
                 done = subprocess.run(
