@@ -59,6 +59,51 @@ import Testing
     #expect(try diagram(Self.base, of: ["m"]) == expected)
   }
 
+  /// What a `uses` and a `refine` depend on is shown at the nodes that they bring; a shorthand case has its node's status.
+  @Test func featuresOfUses() throws {
+    let text = module(
+      """
+      feature f; feature g; feature h;
+      grouping inner { leaf a { type int8; if-feature f; } leaf b { type int8; } }
+      grouping outer { uses inner { if-feature g; refine b { if-feature f; } } container c { leaf d { type int8; } } }
+      container top { uses outer { if-feature "h or f"; } choice ch { leaf e { type int8; status deprecated; } } }
+      """)
+    let expected = """
+      module: m
+        +--rw top
+           +--rw a?         int8 {f,g,h or f}?
+           +--rw b?         int8 {g,f,h or f}?
+           +--rw c {h or f}?
+           |  +--rw d?   int8
+           +--rw (ch)?
+              x--:(e)
+                 x--rw e?   int8
+
+      """
+    #expect(try diagram(text, of: ["m"]) == expected)
+  }
+
+  @Test func operationsInAugments() throws {
+    let more =
+      "module a { yang-version 1.1; namespace 'urn:a'; prefix a; import m { prefix m; }\n"
+      + "augment /m:c/m:l { action x { input { leaf i { type int8; } } output { leaf o { type int8; } } }\n"
+      + "notification y { leaf p { type int8; } } } }"
+    let expected = """
+      module: a
+
+        augment /m:c/m:l:
+          +---x x
+          |  +---w input
+          |  |  +---w i?   int8
+          |  +--rw output
+          |     +--rw o?   int8
+          +---n y
+             +--rw p?   int8
+
+      """
+    #expect(try diagram(Self.base, more, of: ["a"]) == expected)
+  }
+
   @Test func augmentsOfOtherModules() throws {
     let more =
       "module a { yang-version 1.1; namespace 'urn:a'; prefix a; import m { prefix m; }\n"

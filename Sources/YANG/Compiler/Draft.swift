@@ -35,6 +35,8 @@ final class Draft {
   var summary: String?
   var reference: String?
   var extensions: [Scoped] = []
+  /// The feature expressions of the `uses` and `refine` statements that shaped the node, the innermost first.
+  var featuresOfUses: [String] = []
   /// The augment that brought the node, for the rule about mandatory nodes.
   var augment: Scoped?
 

@@ -48,6 +48,7 @@ extension Compiler {
     if parent.kind == .choice, kind != .case {
       // A case of its own for a node that stands directly in a choice (RFC 7950 section 7.9.2).
       let shorthand = Draft(kind: .case, name: name, module: module, source: source)
+      shorthand.status = statement.first(.status)
       parent.adopt(shorthand)
       parent = shorthand
     }

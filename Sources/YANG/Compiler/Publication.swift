@@ -73,6 +73,7 @@ extension Compiler {
     if draft.kind != .case || draft.source.statement.keyword == .case {
       features = draft.source.statement.all(.ifFeature).map(\.text)
     }
+    features += draft.featuresOfUses
     for more in draft.augment?.statement.all(.ifFeature) ?? [] where !features.contains(more.text) {
       features.append(more.text)
     }

@@ -16,6 +16,9 @@ extension Compiler {
     activeGroupings.append(grouping.statement)
     expandBody(of: grouping.statement, in: grouping.scope, for: module, into: parent)
     activeGroupings.removeLast()
+    for condition in statement.all(.ifFeature) {
+      for child in parent.children[first...] { child.featuresOfUses.append(condition.text) }
+    }
 
     for substatement in statement.substatements {
       let scoped = Scoped(statement: substatement, scope: uses.scope)
@@ -111,6 +114,7 @@ extension Compiler {
       case .must: node.musts.append(scoped)
       case .description: node.summary = statement.argument
       case .reference: node.reference = statement.argument
+      case .ifFeature: node.featuresOfUses.append(statement.text)
       case .unknown: node.extensions.append(scoped)
       default: break
       }

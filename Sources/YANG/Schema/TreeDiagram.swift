@@ -3,7 +3,11 @@
 /// A tree diagram (RFC 8340), laid out as pyang does it.
 public struct TreeDiagram {
   /// What kind of tree the nodes are in, which decides their flags.
-  private enum Mode { case data, input, output, notification }
+  private enum Mode: Equatable {
+    case data, input, output, notification
+    /// What is added to data that is configuration or not; operations in it show the same.
+    case augment(isConfig: Bool)
+  }
 
   private let schema: Schema
   /// The modules to show, each with its own nodes and what it adds to modules that are not shown.
@@ -32,7 +36,7 @@ public struct TreeDiagram {
         case .input: .input
         case .output: .output
         case .notification: .notification
-        default: .data
+        default: isInOperation(augment.target) ? .data : .augment(isConfig: augment.target.isConfig)
         }
       lines += children(augment.nodes.map(withoutShorthand), of: module, prefix: "  ", mode: mode, width: 0)
     }
@@ -60,7 +64,7 @@ public struct TreeDiagram {
     let width = width > 0 ? width : nameWidth(shown, of: module)
     var lines: [String] = []
     for (index, node) in shown.enumerated() {
-      let mode: Mode = node.kind == .input ? .input : node.kind == .output ? .output : mode
+      let mode = self.mode(below: node, mode)
       let below = prefix + (index == shown.count - 1 ? "   " : "  |")
       lines.append(line(node, of: module, prefix: below, mode: mode, width: width))
       let isTransparent = node.kind == .choice || node.kind == .case
@@ -110,12 +114,24 @@ public struct TreeDiagram {
     return String(line)
   }
 
+  private func mode(below node: SchemaNode, _ mode: Mode) -> Mode {
+    if node.kind == .input { return .input }
+    guard node.kind == .output else { return mode }
+    if case .augment = mode { return mode }
+    return .output
+  }
+
   private func flags(of node: SchemaNode, _ mode: Mode) -> String {
     if mode == .input { return "-w" }
-    return switch node.kind {
-    case .rpc, .action: "-x"
-    case .notification: "-n"
-    default: mode != .data ? "ro" : isInOperation(node) ? "" : node.isConfig ? "rw" : "ro"
+    switch node.kind {
+    case .rpc, .action: return "-x"
+    case .notification: return "-n"
+    default: break
+    }
+    return switch mode {
+    case .augment(let isConfig): (isInOperation(node) ? isConfig : node.isConfig) ? "rw" : "ro"
+    case .data: isInOperation(node) ? "" : node.isConfig ? "rw" : "ro"
+    default: "ro"
     }
   }
 
