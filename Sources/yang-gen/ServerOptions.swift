@@ -34,6 +34,9 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Compare running after every so many edits.")
   var checkEvery = 1
 
+  @Flag(help: "Go on after a difference, with what the server has then, and count them.")
+  var keepGoing = false
+
   func run(schema: Schema, modules: [String], edits: Int, seed: UInt64) throws {
     signal(SIGPIPE, SIG_IGN)
     let session = try SSHSession(command: command)
@@ -46,11 +49,14 @@ struct ServerOptions: ParsableArguments {
     options.checkEvery = checkEvery
     options.isExact = exact
     options.refusalAppTag = refusalAppTag
+    options.keepsGoing = keepGoing
     var drive = try Drive(session, schema: schema, modules: modules, seed: seed, options: options)
     do {
       try drive.run()
+      for difference in drive.differences { printError(difference) }
       print(drive.summary)
-    } catch {
+      guard drive.summary.differences == 0 else { throw ExitCode(1) }
+    } catch let error as GeneratorError {
       printError("\(error)\nso far: \(drive.summary)")
       throw ExitCode(1)
     }

@@ -14,6 +14,9 @@ import YANG
     let view: AgentView
     private var running: InteriorNode
     private var candidate: InteriorNode
+    /// Every so many commits one is confirmed and forgotten: what a drive has to notice.
+    var forgetsEvery: Int?
+    private var commits = 0
 
     init(_ schema: Schema) {
       view = AgentView(schema)
@@ -41,7 +44,10 @@ import YANG
 
     func commit() throws(GeneratorError) -> ServerReply {
       let reply = try validate()
-      if reply.errors.isEmpty { running = candidate }
+      guard reply.errors.isEmpty else { return reply }
+      commits += 1
+      if let forgetsEvery, commits.isMultiple(of: forgetsEvery) { return reply }
+      running = candidate
       return reply
     }
 
@@ -82,5 +88,28 @@ import YANG
     } catch {
       Issue.record("\(name), seed \(seed): \(error)")
     }
+  }
+
+  /// A server that does wrong is noticed: at once, or counted to the end.
+  @Test func aForgetfulServerIsNoticed() throws {
+    let schema = try Schemas.named("harness")
+    let seed = Schemas.seed
+    let target = TreeTarget(schema)
+    target.forgetsEvery = 10
+    var options = Drive.Options()
+    options.edits = 120
+    var strict = try Drive(target, schema: schema, modules: nil, seed: seed, options: options)
+    #expect("seed \(seed)") {
+      try strict.run()
+    } throws: { error in
+      "\(error)".hasPrefix("running differs")
+    }
+    #expect(strict.summary.edits < 120, "seed \(seed)")
+    options.keepsGoing = true
+    var patient = try Drive(target, schema: schema, modules: nil, seed: seed, options: options)
+    try patient.run()
+    #expect(patient.summary.edits == 120)
+    #expect((2...12).contains(patient.summary.differences), "seed \(seed): \(patient.summary)")
+    #expect(patient.differences.count == patient.summary.differences)
   }
 }

@@ -221,13 +221,11 @@ struct EditApplication {
     for edit in group {
       guard let instance = checkedOnce(edit, &seen, path) else { continue }
       let old = entries.find(edit.keys)
-      let faults = errors.count
       guard let new = apply(edit, to: old, inherited: inherited, at: instance) else {
         entries = entries.removing(edit.keys)
         continue
       }
-      // What is refused has no place to go to.
-      if errors.count > faults { continue }
+      if Self.isRefused(edit, inherited, isThere: old != nil) { continue }
       if let insertion = edit.insertion {
         if let placed = entries.placing(new, insertion) {
           entries = placed
@@ -251,12 +249,12 @@ struct EditApplication {
     for edit in group {
       guard let instance = checkedOnce(edit, &seen, path) else { continue }
       let key = edit.keys.map(SameValue.init)
-      let faults = errors.count
-      guard let new = apply(edit, to: order[key], inherited: inherited, at: instance) else {
+      let old = order[key]
+      guard let new = apply(edit, to: old, inherited: inherited, at: instance) else {
         order.remove(key)
         continue
       }
-      if errors.count > faults { continue }
+      if Self.isRefused(edit, inherited, isThere: old != nil) { continue }
       if let insertion = edit.insertion {
         let destination = insertion.linked({ $0.map(SameValue.init) }) ?? .last
         if !order.place(key, new, destination) { report(.missingNeighbour(instance, attribute: "key")) }
@@ -265,6 +263,16 @@ struct EditApplication {
       }
     }
     return ListEntries.make(schema: entries.schema, entries: order.ordered).list
+  }
+
+  /// Whether an entry is refused as a whole, and so has no place to go to. One that only has something wrong in it has:
+  /// then what is wrong with its place is reported too.
+  private static func isRefused(_ edit: EditNode, _ inherited: EditOperation, isThere: Bool) -> Bool {
+    switch edit.operation ?? inherited {
+    case .create: isThere
+    case .none: !isThere
+    default: false
+    }
   }
 
   /// The path of an entry that was not in the edit before; nil, and reported, when it was.

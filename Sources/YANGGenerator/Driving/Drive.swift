@@ -26,6 +26,8 @@ public struct Drive {
     public var isExact = false
     /// The app-tag of errors by which the server refuses what no model forbids: such a commit counts as refused.
     public var refusalAppTag: String?
+    /// Whether to go on after a difference, with what the server has then, and to count.
+    public var keepsGoing = false
     /// Names of typedefs whose values a server may store in another form than it was given.
     public var hiddenTypes: Set<String> = ["crypt-hash"]
 
@@ -41,6 +43,8 @@ public struct Drive {
     public internal(set) var refusedCommits = 0
     public internal(set) var refusedByBackend = 0
     public internal(set) var comparisons = 0
+    /// With `keepsGoing`: how often the server did something else than the oracle.
+    public internal(set) var differences = 0
     /// How often each error was expected and came.
     public internal(set) var errors: [String: Int] = [:]
 
@@ -49,7 +53,7 @@ public struct Drive {
       return """
         \(edits) edits: \(accepted) accepted, \(refusedEdits) refused; \(commits) commits, \(refusedCommits) refused\
         \(refusedByBackend > 0 ? ", \(refusedByBackend) by what carries it out" : ""); running compared \(comparisons) \
-        times; errors: \(tags)
+        times\(differences > 0 ? "; \(differences) differences" : ""); errors: \(tags)
         """
     }
   }
@@ -64,6 +68,9 @@ public struct Drive {
   public private(set) var summary = Summary()
   /// The latest edits, for the report of a difference.
   private var recent: [String] = []
+  /// With `keepsGoing`: what differed, the first ones.
+  public private(set) var differences: [String] = []
+  private static let reportedDifferences = 100
 
   /// Reads what the server has, to begin with.
   ///
@@ -79,20 +86,37 @@ public struct Drive {
     oracle = EditOracle(judge: generator.judge)
     running = Instance(schema.root)
     candidate = running
+    // What another session left in the candidate is none of the edits'.
+    _ = try target.discardChanges()
     running = try readRunning()
     candidate = running
   }
 
   /// Sends the edits.
   ///
-  /// - Throws: at the first difference, with the edit, what was expected and what came.
+  /// - Throws: at the first difference, with the edit, what was expected and what came; with `keepsGoing` only when the
+  ///   server cannot be talked to any more.
   public mutating func run() throws(GeneratorError) {
     for number in 1...max(1, options.edits) {
-      try step(number)
       summary.edits = number
-      if number % max(1, options.checkEvery) == 0 { try compareRunning() }
+      do {
+        try step(number)
+        if number % max(1, options.checkEvery) == 0 || number == options.edits { try compareRunning() }
+      } catch {
+        guard options.keepsGoing else { throw error }
+        try goOn(after: error)
+      }
     }
-    try compareRunning()
+  }
+
+  /// Counts a difference and takes what the server has as given. A server that does not even answer is not gone on with.
+  private mutating func goOn(after difference: GeneratorError) throws(GeneratorError) {
+    summary.differences += 1
+    if differences.count < Self.reportedDifferences { differences.append("\(difference)") }
+    _ = try target.discardChanges()
+    running = try readRunning()
+    candidate = running
+    recent = []
   }
 
   // MARK: One edit

@@ -235,6 +235,16 @@ import YANG
       ["data-exists ~rule[test:id='a']"])
   }
 
+  /// What is wrong in an entry does not hide what is wrong with its place.
+  @Test func entriesWithFaultsAreToldOfTheirPlaceToo() throws {
+    let edit = "<rule yang:insert='after' yang:key=\"[id='x']\"><id>a</id><text nc:operation='delete'>t</text></rule>"
+    let errors = ["data-missing ~rule[test:id='a']/test:text", "bad-attribute ~rule[test:id='a']"]
+    try refuse("<rule><id>a</id></rule>", edit, errors)
+    // The same where there are so many edits that the order is made anew.
+    let many = (0..<40).map { "<rule><id>\($0)</id></rule>" }.joined()
+    try refuse("<rule><id>a</id></rule>", edit + many, errors)
+  }
+
   @Test func insertion() throws {
     let rules = "<rule><id>a</id></rule><rule><id>b</id></rule><rule><id>c</id></rule>"
     func order(_ ids: String) -> String { ids.map { "<rule><id>\($0)</id></rule>" }.joined() }
