@@ -464,7 +464,10 @@ def test_keys_of_the_key_service_roll_over_without_loss(lab, sessions, tmp_path)
             (profile("R1toR2", ports[0]), profile("R2toR1", ports[1])),
             tuple(
                 policy(
-                    "ppk", f"<ppk><sks-profile>{name}</sks-profile></ppk>",
+                    "ppk", "<key-server-priority>0</key-server-priority><cipher-suite>GCM-AES-XPN-256</cipher-suite>"
+                    "<window-size>64</window-size><conf-offset>CONF-OFFSET-30</conf-offset>"
+                    "<security-policy>must-secure</security-policy>"
+                    f"<ppk><sks-profile>{name}</sks-profile></ppk>",
                     service="<request-timeout>5</request-timeout><retry-interval>2</retry-interval>",
                     lifetime="<refresh-interval>10</refresh-interval><maximum-age>45</maximum-age>"
                     "<alarm-threshold>50</alarm-threshold>")
@@ -489,6 +492,9 @@ def test_keys_of_the_key_service_roll_over_without_loss(lab, sessions, tmp_path)
         assert wire.types() == {"888e", "88e5"}, wire.types()
         server = sessions[0] if leaf(mka(sessions[0]), "session/ca/is-key-server") == "true" else sessions[1]
         peer = sessions[1] if server is sessions[0] else sessions[0]
+        counters = secy(sessions[0])
+        assert int(leaf(counters, "stats/tx-sc-stats/out-pkts-encrypted")) > sent
+        assert int(leaf(counters, "stats/rx-sc-stats/in-pkts-ok")) > streamed
         generated = int(leaf(mka(server), "statistics/ca-stat/key-derivation-stats/ppk-tuple-generated"))
         assert generated >= 3
         assert int(leaf(mka(peer), "statistics/ca-stat/key-derivation-stats/ppk-retrieved")) >= generated - 1

@@ -1,5 +1,6 @@
 // Copyright the agentd authors. Licensed under the Apache License, Version 2.0 (see LICENSE).
 
+import MKA
 import Secrets
 import Testing
 
@@ -96,6 +97,16 @@ import Testing
     #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .tell)
     #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .tell)
     #expect(filter.judge(EngineEvent(.keyExpired), logging: .each, now: .seconds(2)) == .drop)
+  }
+
+  @Test func aFloodOfICVsLeavesRoomForOthers() {
+    var filter = EventFilter()
+    for number in UInt64(0)..<100 {
+      let event = EngineEvent(.icvFailure(peer: SCI(rawValue: number), fallback: false))
+      _ = filter.judge(event, logging: .each, now: .zero)
+    }
+    #expect(filter.droppedCount == 80)
+    #expect(filter.judge(EngineEvent(.sessionUnsecured("x")), logging: .each, now: .zero) == .tell)
   }
 
   @Test func newSAKsAreLoggedAsThePolicySays() {

@@ -143,6 +143,7 @@ import Testing
     #expect(network.ends[0].exchange.reason?.contains("could not get") == true)
     #expect(network.ends[1].kay.counters.ppkFailures.retrievalFail >= 2)
     #expect(network.ends[1].requests.count < 10, "each identifier once")
+    #expect(network.ends.allSatisfy { $0.kay.counters.ppkFailures.retryFail == 1 })
     #expect(network.ends.allSatisfy { $0.secY.status == .blocked })
     network.keyService.modes[1] = .working
     #expect(network.runUntilAgreed(limit: .seconds(20)), "\(network.summary)")

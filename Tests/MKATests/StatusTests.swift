@@ -45,7 +45,8 @@ import Testing
         == "%L2-MKA-5-SESSION_SECURED_WITH_FALLBACK_PSK : (Hu0/1/0/0) MKA session secured, CKN:ABCD")
     #expect(
       Event(.icvFailure(peer: peer, fallback: false), ckn: ckn).line(interface: "Hu0/5/0/1")
-        == "%L2-MKA-3-MKPDU_ICV_FAILURE : (Hu0/5/0/1) ICV verification failed for RxSCI(008a.9600.6090/0001), CKN:ABCD")
+        == "%L2-MKA-3-MKPDU_ICV_FAILURE: (Hu0/5/0/1), ICV verification failed for "
+        + "RxSCI(008a.9600.6090/0001), CKN(ABCD)")
     #expect(Event(.icvSuccess(peer: peer, fallback: true)).mnemonic == "FALLBACK_PSK_MKPDU_ICV_SUCCESS")
   }
 

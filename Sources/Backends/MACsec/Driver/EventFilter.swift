@@ -7,6 +7,8 @@ import MKA
 struct EventFilter: Sendable {
   /// How many events may come at once.
   static let burst = 40
+  /// Events of ICVs, which any station on the link can bring about, leave so many for others.
+  static let reserve = 20
   /// How long one takes to be allowed again.
   static let interval = Duration.seconds(1)
 
@@ -25,7 +27,7 @@ struct EventFilter: Sendable {
 
   mutating func judge(_ event: EngineEvent, logging: PortPolicy.RekeyLogging, now: Duration) -> Verdict {
     refill(now)
-    guard tokens > 0 else {
+    guard tokens > (event.isOfICV ? Self.reserve : 0) else {
       droppedCount += 1
       return .drop
     }

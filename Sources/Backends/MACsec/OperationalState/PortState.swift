@@ -14,7 +14,7 @@ enum PortState {
       dataPlane: port.active.map { $0.secY.kind == .kernel ? .kernel : .userspace }, isSecured: isSecured,
       reason: reason(port, status, now: now),
       securedSince: status?.securedSince.map { StateText.dateAndTime($0.wallClock) },
-      keyService: keyService(port, status, now: now),
+      eventsSuppressed: port.filter.droppedCount, keyService: keyService(port, status, now: now),
       restarts: .init(
         resumed: port.restarts.resumed, renewed: port.restarts.renewed, lastReason: port.restarts.lastReason))
   }

@@ -83,6 +83,7 @@ public struct CAKExchange: Sendable {
   var pending: Pending?
   var transaction: UInt64 = 0
   var failures = 0
+  private var isExhaustionCounted = false
   var retryAt: Duration?
   /// Since when, and how often, nothing could even be tried.
   var idleUntil: Duration?
@@ -200,6 +201,11 @@ public struct CAKExchange: Sendable {
       guard give(&kay, now: now) else { break }
     }
     ask(&kay, now: now)
+    if failures < policy.attempts { isExhaustionCounted = false }
+    if failures >= policy.attempts, !isExhaustionCounted {
+      isExhaustionCounted = true
+      kay.counters.ppkFailures.retryFail &+= 1
+    }
     if isFallbackDue { fallBack(reason ?? "there is no key of the key service", now: now) }
     _ = give(&kay, now: now)
     transmitIfDue(now)

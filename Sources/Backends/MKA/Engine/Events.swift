@@ -68,6 +68,14 @@ public struct Event: Sendable, Hashable {
     }
   }
 
+  /// It tells whether a station's ICV verifies.
+  public var isOfICV: Bool {
+    switch kind {
+    case .icvSuccess, .icvFailure: true
+    default: false
+    }
+  }
+
   /// The name that automation looks for.
   public var mnemonic: String {
     switch kind {
@@ -98,7 +106,8 @@ public struct Event: Sendable, Hashable {
 extension Event {
   /// A log line in the form that operators of IOS XR know.
   public func line(interface: String) -> String {
-    var text = "%L2-MKA-\(severity.rawValue)-\(mnemonic) : (\(interface)) "
+    // Those of ICVs have a form of their own.
+    var text = "%L2-MKA-\(severity.rawValue)-\(mnemonic)" + (isOfICV ? ": (\(interface)), " : " : (\(interface)) ")
     switch kind {
     case .sessionStart: text += "MKA session started"
     case .sessionSecured, .sessionSecuredWithFallbackPSK: text += "MKA session secured"
@@ -122,7 +131,7 @@ extension Event {
       text +=
         "the key in use is older than allowed, \(stalls ? "the port is blocked" : "falling back to the pre-shared key")"
     }
-    if let ckn { text += ", CKN:\(ckn)" }
+    if let ckn { text += isOfICV ? ", CKN(\(ckn))" : ", CKN:\(ckn)" }
     return text
   }
 }
