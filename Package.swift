@@ -67,6 +67,7 @@ let package = Package(
     .executableTarget(name: "kmesim", dependencies: ["KMESimulator", arguments], swiftSettings: v6),
     .executableTarget(name: "secyd", dependencies: ["CLinux", "SecYControl", "SecYEngine", "Secrets", arguments], swiftSettings: v6),
     .executableTarget(name: "mkaport", dependencies: ["MKA", "Netlink", "Secrets"], path: "Tests/mka/mkaport", swiftSettings: v6),
+    .executableTarget(name: "mkabench", dependencies: ["Datastore", "Interfaces", "MACsecPorts", "MKA", "Models", "Netlink", "Secrets", "YANG", logging], path: "Benchmarks/mkabench", swiftSettings: v6),
     .executableTarget(name: "secybench", dependencies: ["CLinux", "SecYEngine", arguments], path: "Benchmarks/secybench", swiftSettings: v6),
 
     // Tests

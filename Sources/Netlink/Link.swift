@@ -31,6 +31,21 @@ public struct Link: Sendable, Hashable {
     case up = 6
   }
 
+  /// How a bond uses its members (BOND_MODE_).
+  public enum BondMode: UInt8, Sendable, Hashable {
+    case roundRobin = 0
+    case activeBackup = 1
+    case xor = 2
+    case broadcast = 3
+    /// 802.3ad.
+    case lacp = 4
+    case transmitLoadBalancing = 5
+    case adaptiveLoadBalancing = 6
+
+    /// Members that do not tell their speed and duplex are not used.
+    public var needsSpeed: Bool { rawValue >= Self.lacp.rawValue }
+  }
+
   public var index: UInt32
   public var name: String
   public var flags: Flags
@@ -51,9 +66,35 @@ public struct Link: Sendable, Hashable {
   public var alias: String?
   /// The interface identifier of an XFRM interface, which its policies and SAs carry.
   public var xfrmIdentifier: UInt32?
+  /// The mode of a bond.
+  public var bondMode: BondMode?
+
+  /// A link as it would be told of; the kernel's are read by ``RTNetlink``.
+  public init(
+    index: UInt32, name: String, flags: Flags, operationalState: OperationalState, mtu: UInt32,
+    hardwareAddress: [UInt8], master: UInt32? = nil, parent: UInt32? = nil, kind: String? = nil,
+    hardwareType: UInt16 = 0, alias: String? = nil, xfrmIdentifier: UInt32? = nil, bondMode: BondMode? = nil
+  ) {
+    self.index = index
+    self.name = name
+    self.flags = flags
+    self.operationalState = operationalState
+    self.mtu = mtu
+    self.hardwareAddress = hardwareAddress
+    self.master = master
+    self.parent = parent
+    self.kind = kind
+    self.hardwareType = hardwareType
+    self.alias = alias
+    self.xfrmIdentifier = xfrmIdentifier
+    self.bondMode = bondMode
+  }
 
   /// Whether it carries Ethernet frames.
   public var isEthernet: Bool { hardwareType == 1 }
+
+  /// Whether it is a bond.
+  public var isBond: Bool { kind == "bond" }
 
   /// Whether it is a VRF device.
   public var isVRF: Bool { kind == "vrf" }

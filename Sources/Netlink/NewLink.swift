@@ -35,10 +35,14 @@ public struct LinkSettings: Sendable, Hashable {
   public var mtu: UInt32?
   /// The remark; empty takes it away.
   public var alias: String?
+  /// The index of the link that it is to belong to (a VRF, bridge or bond); 0 takes it out of the one that has it. A
+  /// bond takes links only that are down, and sets them up.
+  public var master: UInt32?
 
-  public init(isUp: Bool? = nil, mtu: UInt32? = nil, alias: String? = nil) {
+  public init(isUp: Bool? = nil, mtu: UInt32? = nil, alias: String? = nil, master: UInt32? = nil) {
     self.isUp = isUp
     self.mtu = mtu
     self.alias = alias
+    self.master = master
   }
 }

@@ -57,6 +57,7 @@ extension RouteMessages {
     var writer = linkHeader(
       index: index, flags: settings.isUp == true ? .up : [], changing: settings.isUp == nil ? [] : .up)
     if let mtu = settings.mtu { writer.attribute(LinkAttribute.mtu, mtu) }
+    if let master = settings.master { writer.attribute(LinkAttribute.master, master) }
     if let alias = settings.alias {
       guard alias.utf8.count <= LinkSettings.maximumAliasLength, !alias.utf8.contains(0) else {
         throw .invalidRequest("a link's remark has at most \(LinkSettings.maximumAliasLength) bytes")

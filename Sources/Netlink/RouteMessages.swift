@@ -34,6 +34,7 @@ enum RouteMessages {
     /// Inside the data of an XFRM interface.
     static let xfrmLink: UInt16 = 1
     static let xfrmIdentifier: UInt16 = 2
+    static let bondMode: UInt16 = 1
     /// Inside the data of a veth.
     static let vethPeer: UInt16 = 1
   }
@@ -135,7 +136,9 @@ enum RouteMessages {
       master: try attributes.uint32(LinkAttribute.master), parent: try attributes.uint32(LinkAttribute.link),
       kind: kind, hardwareType: hardwareType, alias: try attributes.text(LinkAttribute.alias),
       xfrmIdentifier: kind == "xfrm"
-        ? try info?.nested(LinkAttribute.infoData)?.uint32(LinkAttribute.xfrmIdentifier) : nil)
+        ? try info?.nested(LinkAttribute.infoData)?.uint32(LinkAttribute.xfrmIdentifier) : nil,
+      bondMode: kind == "bond"
+        ? try info?.nested(LinkAttribute.infoData)?.uint8(LinkAttribute.bondMode).flatMap(Link.BondMode.init) : nil)
   }
 
   /// An address of IPv4 or IPv6; nil when the message is about something else.

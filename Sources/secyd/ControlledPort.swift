@@ -47,7 +47,11 @@ final class ControlledPort {
       _ = agentd_ioctl(descriptor, Self.setOffload, UnsafeMutableRawPointer(bitPattern: 0x01 | 0x02 | 0x04 | 0x08))
       setCarrier(false)
       let requests = try InterfaceRequest()
-      if try requests.hardwareAddress(name) != address { try requests.setHardwareAddress(name, address) }
+      // A bond gives its members an address of its own.
+      let isBondMember = try requests.flags(name) & InterfaceRequest.slave != 0
+      if !isBondMember, try requests.hardwareAddress(name) != address {
+        try requests.setHardwareAddress(name, address)
+      }
       if try requests.mtu(name) != mtu { try requests.setMTU(name, mtu) }
       try requests.setFlags(name, try requests.flags(name) | InterfaceRequest.up)
     } catch {

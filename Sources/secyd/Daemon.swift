@@ -22,6 +22,8 @@ final class Daemon {
   private let clock: Int32
   private let signals: Int32
   private var isPromiscuous = false
+  /// The address of the controlled port that the parent takes frames to, beside its own.
+  private var takenAddress: [UInt8]?
   private var isParentRunning = true
 
   init(parent: ParentPort, port: ControlledPort, entity: SecurityEntity, server: ControlServer, identity: Identity)
@@ -122,12 +124,17 @@ final class Daemon {
       isPromiscuous = true
       parent.becomePromiscuous()
     }
+    if let own = try? requests.hardwareAddress(port.name), own != parent.address, own != takenAddress {
+      takenAddress = own
+      parent.take(own)
+    }
     guard mtu != parent.mtu || name != parent.name else { return }
     let next = try ParentPort(name: name)
     // Its end alone would not do: the mapped ring keeps the socket alive for a while.
     epoll_ctl(epoll, EPOLL_CTL_DEL, parent.receiver, nil)
     parent = next
     isPromiscuous = false
+    takenAddress = nil
     forwarder = Forwarder(entity: entity, parent: next, port: port)
     identity.parent = name
     try? requests.setMTU(port.name, mtu - SecurityEntity.overhead)

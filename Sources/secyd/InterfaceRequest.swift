@@ -86,4 +86,6 @@ struct InterfaceRequest: ~Copyable {
   static let up: UInt16 = 0x1
   static let running: UInt16 = 0x40
   static let promiscuous: UInt16 = 0x100
+  /// A member of a bond.
+  static let slave: UInt16 = 0x800
 }

@@ -29,6 +29,12 @@ final class ParentPort {
     static let virtioHeader: Int32 = 15
     static let ignoreOutgoing: Int32 = 23
   }
+  /// PACKET_MR_
+  private enum Membership: UInt16 {
+    case all = 1
+    case allMulticast = 2
+    case address = 3
+  }
   enum Status {
     static let user: UInt32 = 1 << 0
     static let copied: UInt32 = 1 << 1
@@ -70,7 +76,7 @@ final class ParentPort {
       do throws(SecydError) {
         try Self.bind(sender, index, name: name, protocol: 0)
         try Self.prepareSender(sender)
-        try Self.join(receiver, index, allMulticast: true)
+        try Self.join(receiver, index, .allMulticast)
         try Self.bind(receiver, index, name: name, protocol: 0x0003)
       } catch {
         munmap(ring, Self.ringSize)
@@ -132,14 +138,19 @@ final class ParentPort {
   }
 
   /// The controlled port's groups are not known to the parent, so it takes all multicast.
-  private static func join(_ descriptor: Int32, _ index: UInt32, allMulticast: Bool) throws(SecydError) {
+  private static func join(
+    _ descriptor: Int32, _ index: UInt32, _ membership: Membership, address: [UInt8] = []
+  ) throws(SecydError) {
+    // A struct packet_mreq.
     var request = [UInt8](repeating: 0, count: 16)
     request.withUnsafeMutableBytes {
       $0.storeBytes(of: index, as: UInt32.self)
-      $0.storeBytes(of: allMulticast ? 2 : 1, toByteOffset: 4, as: UInt16.self)
+      $0.storeBytes(of: membership.rawValue, toByteOffset: 4, as: UInt16.self)
+      $0.storeBytes(of: UInt16(address.count), toByteOffset: 6, as: UInt16.self)
+      UnsafeMutableRawBufferPointer(rebasing: $0[8...]).copyBytes(from: address.prefix(8))
     }
     guard setsockopt(descriptor, level, Option.addMembership, request, socklen_t(request.count)) == 0 else {
-      throw .system("interface \(index) does not take all multicast")
+      throw .system("interface \(index) does not take the frames of the controlled port")
     }
   }
 
@@ -160,7 +171,10 @@ final class ParentPort {
   }
 
   /// Also frames to other hosts, while the controlled port is promiscuous (in a bridge, for example).
-  func becomePromiscuous() { try? Self.join(receiver, index, allMulticast: false) }
+  func becomePromiscuous() { try? Self.join(receiver, index, .all) }
+
+  /// Also frames to the address that a bond gave the controlled port: family and Ethernet address.
+  func take(_ address: [UInt8]) { try? Self.join(receiver, index, .address, address: Array(address.dropFirst(2))) }
 
   /// How many frames the kernel dropped for want of room since the last call.
   func takeDrops() -> UInt64 {

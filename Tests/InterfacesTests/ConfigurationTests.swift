@@ -145,6 +145,10 @@ typealias InterfaceModel = Interface.Interfaces.Interface
     #expect(carried.wishes["eth0"]?.addresses == .init() && carried.wishes["eth0"]?.mtu == 1500)
     #expect(carried.wishes["macsec0"]?.addresses?.ipv4 == [prefix("192.0.2.1/24")])
     #expect(carried.wishes["macsec0"]?.mtu == 1468 && carried.layer3Link == "macsec0" && carried.pending == nil)
+    let member = InterfaceWish(asked, link: "eth0", carrier: .member("macsec0", leastMTU: 1532), isSettled: true)
+    #expect(member.wishes["eth0"]?.mtu == 1532 && member.wishes["eth0"]?.addresses == .init())
+    #expect(member.wishes["macsec0"] == LinkWish(addresses: .init()), "up or down is not for us to say")
+    #expect(member.pending == "eth0 is a member of a bond, which has the addresses")
     // Given back: MACsec was taken away.
     let back = InterfaceWish(asked, link: "eth0", carrier: nil, isSettled: true)
     #expect(back.wishes["eth0"]?.addresses?.ipv4 == [prefix("192.0.2.1/24")] && back.pending == nil)

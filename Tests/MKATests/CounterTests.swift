@@ -73,6 +73,16 @@ import Testing
     #expect(simulation.whyNotSecured() == nil)
   }
 
+  @Test func aCAKThatIsDistributedIsCountedAndNotTaken() throws {
+    let (simulation, recorder) = Self.recordedPair()
+    try Self.forge(simulation, recorder) { message in
+      message.distributedCAK = DistributedCAK(wrapped: [UInt8](repeating: 7, count: 40), ckn: testKey(9).ckn)
+    }
+    #expect(simulation.stations[1].kay.participants[0].counters.received.distributedCAK == 1)
+    #expect(simulation.stations[1].kay.participants.count == 1)
+    #expect(simulation.whyNotSecured() == nil)
+  }
+
   @Test func elementsOfPPKThatAreWrongAreCounted() throws {
     let (simulation, recorder) = Self.recordedPair(PPKTests.policy())
     try Self.forge(simulation, recorder) { message in
@@ -111,6 +121,16 @@ import Testing
     }
     #expect(simulation.stations[0].kay.counters.ppkFailures.idWrap == 1)
     #expect(simulation.stations[0].kay.counters.ppkFailures.tupleFail == 1)
+  }
+
+  @Test func aSAKThatCannotBeMadeOfAServicesKeyIsCounted() {
+    let simulation = PPKTests.pair(PPKTests.policy("a"), PPKTests.policy("b"))
+    #expect(simulation.runUntilSecured(limit: .seconds(5)))
+    simulation.stations[0].kay.random = FailingRandomSource()
+    simulation.perform(0) { kay, now in kay.rekey(now: now) }
+    simulation.run(for: .seconds(2))
+    #expect(simulation.stations[0].kay.counters.ppkFailures.hashKeyGeneration >= 1)
+    #expect(simulation.stations[0].kay.counters.sakGenerationFail >= 1)
   }
 
   @Test func failuresOfThisSystemAreCounted() throws {

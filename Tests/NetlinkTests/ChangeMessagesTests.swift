@@ -46,6 +46,10 @@ import Testing
           """))
     let down = try RouteMessages.setLink(index: 5, LinkSettings(isUp: false), sequence: 3)
     #expect(down.encoded == bytes("20000000 1000 0500 03000000 00000000 00 00 0000 05000000 00000000 01000000"))
+    let member = try RouteMessages.setLink(index: 5, LinkSettings(master: 9), sequence: 3)
+    #expect(
+      member.encoded
+        == bytes("28000000 1000 0500 03000000 00000000 00 00 0000 05000000 00000000 00000000 0800 0a00 09000000"))
     #expect(throws: NetlinkError.self) {
       try RouteMessages.setLink(index: 5, LinkSettings(alias: String(repeating: "x", count: 256)), sequence: 4)
     }

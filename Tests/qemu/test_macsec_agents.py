@@ -2,6 +2,7 @@
 """MACsec between two agents with the kernel's own MACsec, configured from outside: the addresses of the interfaces are
 on the controlled ports, and packets pass while agents come and go."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -68,15 +69,15 @@ class Lab:
         return (json.loads(text) or [None])[0] if text.startswith("[") else None
 
 
-@pytest.fixture(scope="module")
-def lab(boot, tmp_path_factory):
-    work = tmp_path_factory.mktemp("macsec")
+@contextlib.contextmanager
+def started(boot, work, programs=()):
+    """The lab with both agents running, and more programs in the guest."""
     agentd = BUILD / "agentd"
     if not agentd.exists():
         pytest.fail(f"{agentd} is not built (swift build --product agentd)")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key"], check=True)
     subprocess.run(["strip", "-o", work / "agentd", agentd], check=True)
-    add = [f"{work / 'agentd'}:/root/build/agentd", f"{ROOT / 'yang'}:/root/yang"]
+    add = [f"{work / 'agentd'}:/root/build/agentd", f"{ROOT / 'yang'}:/root/yang", *programs]
     ports = {}
     for side in SIDES:
         subprocess.run(
@@ -92,6 +93,12 @@ def lab(boot, tmp_path_factory):
             it.start(side)
         for side in SIDES:
             it.wait(side)
+        yield it
+
+
+@pytest.fixture(scope="module")
+def lab(boot, tmp_path_factory):
+    with started(boot, tmp_path_factory.mktemp("macsec")) as it:
         yield it
 
 

@@ -86,7 +86,8 @@ public final class MACsecBackend: Backend {
 
   public func prepare(_ changes: ChangeSet) -> [Refusal] {
     ConfigurationCheck(
-      view: view, sealer: sealer, capability: { [environment] in environment.capability($0.requested) }
+      view: view, sealer: sealer, capability: { [environment] in environment.capability($0.requested) },
+      bond: { [driver] in driver.bond(of: $0) }
     ).refusals(changes, bindings: bindings(after: changes))
   }
 

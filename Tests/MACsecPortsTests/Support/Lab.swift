@@ -128,12 +128,15 @@ final class AgentFixture: Sendable {
   init(
     wires: @escaping @Sendable (String) -> Int32, lldp: (@Sendable (String) -> Int32)? = nil, sealer: Sealer? = nil,
     keys: (any KeyService)? = nil,
-    directory: String? = nil, secYs: [String: RecordingSecY] = [:], capability: SecYCapability? = nil
+    directory: String? = nil, secYs: [String: RecordingSecY] = [:], capability: SecYCapability? = nil,
+    kind: SecYKind = .userspace, onSecY: @escaping @Sendable (_ isThere: Bool) -> Void = { _ in },
+    link: @escaping @Sendable (UInt32) throws(NetlinkError) -> Link? = { _ in nil },
+    setLink: @escaping @Sendable (UInt32, LinkSettings) throws(NetlinkError) -> Void = { _, _ in }
   ) throws {
     self.sealer = try sealer ?? Sealer(try MasterKey())
     self.secYs.withLock { $0 = secYs }
     events = bus.subscribe {}
-    let known = UncheckedFixture()
+    let known = UncheckedFixture(kind, onSecY)
     let all = SecYCapability(
       cipherSuites: Set(CipherSuite.allCases), confidentialityOffsets: Set(ConfidentialityOffset.allCases),
       maximumVLANTagsInClear: 2)
@@ -142,8 +145,8 @@ final class AgentFixture: Sendable {
       environment: PortEnvironment(
         openSocket: { link in WireSocket(wires(link.name)) },
         makeSecY: { request throws(SecYError) in try known.secY(request) },
-        capability: { $0 == .kernel ? nil : capability ?? all },
-        guardParent: { parent, rule in known.guardParent(parent, rule) },
+        capability: { $0 == .kernel && kind != .kernel ? nil : capability ?? all },
+        guardParent: { parent, rule in known.guardParent(parent, rule) }, link: link, setLink: setLink,
         openLLDPSocket: { link throws(MKAError) in
           guard let lldp else { throw MKAError(.system, "this test has no LLDP") }
           return WireSocket(lldp(link.name))
@@ -162,12 +165,26 @@ final class AgentFixture: Sendable {
   /// Breaks the circle between the fixture and its backend.
   private final class UncheckedFixture: Sendable {
     let fixture = Mutex<Weak?>(nil)
+    let kind: SecYKind
+
+    let onSecY: @Sendable (Bool) -> Void
+
+    init(_ kind: SecYKind, _ onSecY: @escaping @Sendable (Bool) -> Void) {
+      self.kind = kind
+      self.onSecY = onSecY
+    }
 
     func secY(_ request: SecYRequest) throws(SecYError) -> any SecY {
       guard let owner = fixture.withLock({ $0?.fixture }) else { throw SecYError(.absent, "the test is over") }
       return owner.secYs.withLock { secYs in
-        if let known = secYs[request.parent.name] { return known }
-        let made = RecordingSecY(name: "ms-" + request.parent.name, sci: request.sci)
+        if let known = secYs[request.parent.name],
+          known.sci == request.sci || known.held.withLock({ $0.isOpen })
+        {
+          return known
+        }
+        let made = RecordingSecY(
+          name: ControlledPortName.of(parent: request.parent.name, index: request.parent.index), sci: request.sci,
+          kind: kind, onChange: onSecY)
         secYs[request.parent.name] = made
         return made
       }

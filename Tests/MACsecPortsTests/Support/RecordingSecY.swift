@@ -19,7 +19,7 @@ final class RecordingSecY: SecY {
     var refuses: (@Sendable (SecYCommand) -> Bool)?
   }
 
-  let kind = SecYKind.userspace
+  let kind: SecYKind
   let capability = SecYCapability(
     cipherSuites: Set(CipherSuite.allCases), confidentialityOffsets: Set(ConfidentialityOffset.allCases),
     maximumVLANTagsInClear: 2)
@@ -27,14 +27,24 @@ final class RecordingSecY: SecY {
   let sci: SCI
   let held = Mutex(Held())
 
-  init(name: String, sci: SCI) {
+  /// Told when it is made and when it is taken away.
+  private let onChange: @Sendable (_ isThere: Bool) -> Void
+
+  init(
+    name: String, sci: SCI, kind: SecYKind = .userspace, onChange: @escaping @Sendable (Bool) -> Void = { _ in }
+  ) {
+    self.onChange = onChange
+    self.kind = kind
     controlledPortName = name
     self.sci = sci
   }
 
   func open(_ initial: SecYConfiguration) throws(SecYError) -> SecYState {
     held.withLock { held in
-      if !held.isOpen { held.state = SecYState(configuration: initial) }
+      if !held.isOpen {
+        held.state = SecYState(configuration: initial)
+        onChange(true)
+      }
       held.isOpen = true
       held.isBroken = false
       return held.state
@@ -102,6 +112,7 @@ final class RecordingSecY: SecY {
 
   func remove() throws(SecYError) {
     held.withLock { held in
+      if held.isOpen { onChange(false) }
       held.isOpen = false
       held.state = SecYState()
       held.nextPN = [:]

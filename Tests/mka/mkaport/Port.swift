@@ -25,9 +25,17 @@ struct Port {
     let chain = try arguments.chain
     self.chain = chain
     if let state = try openSecY() {
-      if let kept = kept(), kay.resume(kept, secYHolds: state, primary: chain, fallback: nil, now: Clock.now) {
-        Line.write(["resumed": "\(kay.status(now: Clock.now).participants.first?.memberIdentifier.description ?? "")"])
-        return
+      if let kept = kept() {
+        let away = kept.age(now: Clock.now)
+        let isResumed = kay.resume(kept, secYHolds: state, primary: chain, fallback: nil, now: Clock.now)
+        let member = kay.status(now: Clock.now).participants.first?.memberIdentifier
+        // Milliseconds since the last hello.
+        Line.write([
+          isResumed ? "resumed" : "renewed": member?.description ?? "", "away": "\(away / .milliseconds(1))",
+        ])
+        if isResumed { return }
+      } else if stateFile != nil, !state.transmit.isEmpty {
+        Line.write(["renewed": "", "away": "unknown"])
       }
       for failure in secY?.perform(state.removals) ?? [] { Line.write(["error": failure.error.message]) }
     }

@@ -85,6 +85,13 @@ struct InterfaceWish: Sendable, Equatable {
       layer3Link = name
       wishes[name] = LinkWish(
         isUp: desired.isUp, mtu: desired.mtu.flatMap { $0 > overhead ? $0 - overhead : nil }, addresses: addresses)
+    case .member(let name, let leastMTU)?:
+      // Layer 3 is the bond's. Whoever protects the link sets its port up and down, and the bond the port's MTU.
+      own.addresses = .init()
+      own.mtu = max(own.mtu ?? 0, leastMTU)
+      layer3Link = name
+      wishes[name] = LinkWish(addresses: .init())
+      if addresses != .init() { pending = "\(link) is a member of a bond, which has the addresses" }
     case .device(let name)?:
       // The interface has no link of its own.
       own.addresses = addresses

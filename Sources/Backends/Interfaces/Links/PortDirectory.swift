@@ -15,6 +15,9 @@ public final class PortDirectory: Sendable {
     /// On this link, once there is one of that name, which runs on the interface's own (the controlled port of
     /// MACsec): packets become by so many bytes longer on the way down.
     case link(String, overhead: UInt32 = 32)
+    /// On a bond, of which this link is a member in the place of the interface's own, which it runs on. The own link
+    /// needs an MTU of at least so many bytes.
+    case member(String, leastMTU: UInt32)
     /// On this device, once there is one of that name, in the place of a link of the interface's own.
     case device(String)
     /// On a link that is yet to be made: nowhere until then, not on the interface itself.
@@ -23,7 +26,7 @@ public final class PortDirectory: Sendable {
     /// The link or device; nil while it is awaited.
     public var linkName: String? {
       switch self {
-      case .link(let name, _), .device(let name): name
+      case .link(let name, _), .member(let name, _), .device(let name): name
       case .awaited: nil
       }
     }

@@ -3,6 +3,7 @@
 import Datastore
 import MKA
 import Models
+import Netlink
 import Secrets
 import YANG
 
@@ -12,6 +13,8 @@ struct ConfigurationCheck {
   let sealer: Sealer
   /// What a data plane can do, by choice; nil where there is none at all.
   let capability: (DataPlaneChoice) -> SecYCapability?
+  /// The bond that an interface's link belongs to, or its controlled port.
+  let bond: (_ interface: String) -> Link?
 
   /// - Parameter bindings: of all interfaces with MACsec, as they will be.
   func refusals(_ changes: ChangeSet, bindings: [String: PortBinding]) -> [Refusal] {
@@ -89,7 +92,12 @@ struct ConfigurationCheck {
       )
     }
     let device = (try? DeviceModel.read(from: root)) ?? DeviceModel()
-    if let reason = dataPlaneError(policy ?? PortPolicy(), DataPlaneChoice(device.dataPlaneOrDefault)) {
+    let choice = DataPlaneChoice(device.dataPlaneOrDefault)
+    if let reason = dataPlaneError(policy ?? PortPolicy(), choice) {
+      refuse(binding.policy == nil ? "" : "policy", reason)
+    } else if choice == .kernel,
+      let reason = BondMembership.kernelRefusal(bond(name), policy?.exceptions ?? ClearExceptions())
+    {
       refuse(binding.policy == nil ? "" : "policy", reason)
     }
     return refusals

@@ -6,12 +6,18 @@ import Secrets
 
 /// How a port comes up, goes on after a restart of the agent, and goes down.
 extension Port {
+  func secYRequest(_ link: Link) -> SecYRequest {
+    SecYRequest(
+      parent: link,
+      sci: SCI(address: MACAddress(rawValue: link.hardwareAddress.reduce(0) { $0 << 8 | UInt64($1) })),
+      configuration: settings.policy.initialConfiguration, exceptions: settings.policy.exceptions,
+      choice: settings.dataPlane.requested, bond: bond)
+  }
+
   mutating func bringUp(_ link: Link, _ world: PortWorld, now: Moment, _ outputs: inout [Output]) {
     retryAt = nil
-    let sci = SCI(address: MACAddress(rawValue: link.hardwareAddress.reduce(0) { $0 << 8 | UInt64($1) }))
-    let request = SecYRequest(
-      parent: link, sci: sci, configuration: settings.policy.initialConfiguration,
-      exceptions: settings.policy.exceptions, choice: settings.dataPlane.requested)
+    let request = secYRequest(link)
+    let sci = request.sci
     do {
       let secY = try world.environment.makeSecY(request)
       let content = try secY.open(request.configuration)
@@ -40,7 +46,6 @@ extension Port {
       problem = nil
       outputs.append(.watch(socket))
       if let lldp { outputs.append(.watch(lldp)) }
-      outputs.append(.carry(.link(secY.controlledPortName)))
       if let source = settings.policy.keySource, source.localSystem == nil {
         outputs.append(.askSystem(profile: source.profile))
       }

@@ -63,7 +63,7 @@ extension Port {
     // What the SecY refuses has further effects; the engine holds back after that.
     for _ in 0..<8 {
       let negotiated = negotiate(now)
-      guard let effects = active?.kay.takeEffects(), !(effects.isEmpty && negotiated.isEmpty) else { return }
+      guard let effects = active?.kay.takeEffects(), !(effects.isEmpty && negotiated.isEmpty) else { break }
       keep(effects, world, now: now)
       carryOut(negotiated, now: now, &outputs)
       var commands: [SecYCommand] = []
@@ -90,6 +90,7 @@ extension Port {
       if failures.isEmpty, active?.kay.isSecured == true { problem = guardProblem }
       if let link { guardParent(link, world, now: now) }
     }
+    joinBond(world, now: now)
   }
 
   private mutating func send(_ frame: [UInt8]) {

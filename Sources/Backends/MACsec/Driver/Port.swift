@@ -31,6 +31,8 @@ struct Port: Sendable {
 
   enum Carrier: Sendable, Hashable {
     case link(String)
+    /// The controlled port is a member of a bond, for which the parent needs this MTU.
+    case member(String, leastMTU: UInt32)
     case awaited
     case own
   }
@@ -88,6 +90,15 @@ struct Port: Sendable {
   var nextGuardCheck = Duration.zero
   /// CAK mode: the keys, while the port is down.
   var keptKeys: SecretBytes?
+  /// Its controlled port, as the system tells of it.
+  var controlled: Link?
+  /// The bond that the link or its controlled port belongs to.
+  var bond: Link?
+  var membership = BondMembership()
+  /// Whether it is known what an earlier process knew.
+  var isBondRead = false
+  var bondProblem: String?
+  var nextBondTry = Duration.zero
 
   struct Guarded: Sendable, Hashable {
     var link: UInt32
@@ -118,6 +129,7 @@ struct Port: Sendable {
       takeDown(world, now: now, &outputs)
       keptKeys = nil
       openParent(world)
+      returnToBond(world, now: now, &outputs)
       return outputs.append(.carry(.own))
     }
     guard let link, link.isEthernet, link.hardwareAddress.count == 6 else {
@@ -131,7 +143,20 @@ struct Port: Sendable {
     {
       takeDown(world, now: now, &outputs)
     }
+    if active?.secY.kind == .kernel, BondMembership.kernelRefusal(bond, settings.policy.exceptions) != nil {
+      // It was put into a bond that it cannot be in.
+      takeDown(world, now: now, &outputs)
+    }
     let isGuarded = guardParent(link, world, now: now)
+    if membership.isParentMember {
+      outputs.append(.carry(.awaited))
+      guard isGuarded || settings.policy.mka.securityPolicy == .shouldSecure else {
+        retryAt = now.uptime + Self.retryInterval
+        return
+      }
+      // The kernel tells when it has its own address again.
+      return leaveBond(world, now: now)
+    }
     if active == nil {
       outputs.append(.carry(.awaited))
       guard retryAt.map({ now.uptime >= $0 }) ?? true else { return }
@@ -150,6 +175,7 @@ struct Port: Sendable {
       }
       active?.kay.setLink(isUp: link.isUsable, now: now)
     }
+    if let carrier { outputs.append(.carry(carrier)) }
     carryOut(world, now: now, &outputs)
   }
 

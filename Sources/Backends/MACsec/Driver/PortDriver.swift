@@ -45,6 +45,8 @@ public final class PortDriver: Sendable {
   }
 
   let table = Mutex(Table())
+  /// The links that were told last.
+  private let known = Mutex<[String: Link]>([:])
   let inbox = Mutex<[Message]>([])
   let world: PortWorld
   let keys: (any KeyService)?
@@ -78,7 +80,18 @@ public final class PortDriver: Sendable {
   func configure(_ changes: [(name: String, settings: PortSettings?)]) { post(.configure(changes)) }
 
   /// All links that there are, by name.
-  public func links(_ links: [String: Link]) { post(.links(links)) }
+  public func links(_ links: [String: Link]) {
+    known.withLock { $0 = links }
+    post(.links(links))
+  }
+
+  /// The bond that an interface's link belongs to, or its controlled port.
+  func bond(of interface: String) -> Link? {
+    let links = known.withLock { $0 }
+    let bonds = Dictionary(links.values.lazy.filter(\.isBond).map { ($0.index, $0) }) { one, _ in one }
+    guard !bonds.isEmpty else { return nil }
+    return PortLinks(of: directory.linkName(of: interface), in: links, bonds: bonds).bond(remembered: nil)
+  }
 
   /// The mapping of interfaces to links has changed.
   func namesChanged() { post(.names) }

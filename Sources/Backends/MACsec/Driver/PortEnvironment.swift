@@ -26,6 +26,8 @@ public struct SecYRequest: Sendable {
   public var configuration: SecYConfiguration
   public var exceptions: ClearExceptions
   public var choice: Choice
+  /// The bond of which the controlled port is to be a member.
+  public var bond: Link?
 }
 
 /// What becomes of frames in clear on a parent link.
@@ -50,6 +52,10 @@ public struct PortEnvironment: Sendable {
   public var capability: @Sendable (SecYRequest.Choice) -> SecYCapability?
   /// Says what passes the parent link, both ways. May be told again what is so already.
   public var guardParent: @Sendable (_ parent: String, ParentGuard) throws(SecYError) -> Void
+  /// A link as it is now, by its index; nil when it is not there.
+  public var link: @Sendable (UInt32) throws(NetlinkError) -> Link?
+  /// Changes a link, by its index.
+  public var setLink: @Sendable (UInt32, LinkSettings) throws(NetlinkError) -> Void
   /// The links that have such a filter, also from an earlier process.
   public var filteredLinks: @Sendable () -> Set<String>
   /// Tells when such a filter may have been taken away by somebody; nil where nothing tells.
@@ -62,6 +68,8 @@ public struct PortEnvironment: Sendable {
     makeSecY: @escaping @Sendable (SecYRequest) throws(SecYError) -> any SecY,
     capability: @escaping @Sendable (SecYRequest.Choice) -> SecYCapability?,
     guardParent: @escaping @Sendable (_ parent: String, ParentGuard) throws(SecYError) -> Void,
+    link: @escaping @Sendable (UInt32) throws(NetlinkError) -> Link? = { _ in nil },
+    setLink: @escaping @Sendable (UInt32, LinkSettings) throws(NetlinkError) -> Void = { _, _ in },
     filteredLinks: @escaping @Sendable () -> Set<String> = { [] }, filterWatch: LinkFilterWatch? = nil,
     openLLDPSocket: @escaping @Sendable (Link) throws(MKAError) -> any PortSocket = { _ throws(MKAError) in
       throw MKAError(.system, "there is no LLDP here")
@@ -73,6 +81,8 @@ public struct PortEnvironment: Sendable {
     self.makeSecY = makeSecY
     self.capability = capability
     self.guardParent = guardParent
+    self.link = link
+    self.setLink = setLink
     self.filteredLinks = filteredLinks
     self.filterWatch = filterWatch
     self.hasKernelMACsec = hasKernelMACsec

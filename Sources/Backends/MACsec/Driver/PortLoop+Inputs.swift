@@ -10,6 +10,7 @@ extension PortLoop {
     case .configure(let changes): for change in changes { configure(change.name, change.settings) }
     case .links(let links):
       self.links = links
+      bonds = Dictionary(links.values.lazy.filter(\.isBond).map { ($0.index, $0) }) { one, _ in one }
       updateLinks()
     case .names: updateLinks()
     case .answer(let answer, let transaction, let generation, let port):
@@ -48,12 +49,13 @@ extension PortLoop {
 
   func configure(_ name: String, _ settings: PortSettings?) {
     let linkName = driver.directory.linkName(of: name)
-    let link = links[linkName]
+    let links = PortLinks(of: linkName, in: links, bonds: bonds)
     guard let settings else {
       guard let slot = slot(name) else { return }
       perform(slot) { port, world, now, outputs in
         port.takeDown(world, now: now, &outputs)
         port.openParent(world)
+        port.returnToBond(world, now: now, &outputs)
         outputs.append(.carry(.own))
       }
       driver.table.withLock { table in
@@ -75,8 +77,8 @@ extension PortLoop {
     perform(slot) { port, world, now, outputs in
       let needsNewSecY = port.settings.needsOtherSecY(than: settings)
       port.settings = settings
-      port.link = link
       port.linkName = linkName
+      port.see(links, world)
       if needsNewSecY { port.takeDown(world, now: now, &outputs) }
       port.retryAt = nil
       port.converge(world, now: now, &outputs)
@@ -84,19 +86,20 @@ extension PortLoop {
   }
 
   private func updateLinks() {
-    let ports = driver.table.withLock { table in
-      table.slots.compactMap { name, slot in
-        table.ports[slot].map { (name: name, slot: slot, link: $0.link, linkName: $0.linkName) }
+    let ports = driver.table.withLock { table in table.slots.sorted { $0.value < $1.value } }
+    for (name, slot) in ports {
+      let linkName = driver.directory.linkName(of: name)
+      let links = PortLinks(of: linkName, in: links, bonds: bonds)
+      let isNews = driver.table.withLock { table in
+        table.ports[slot].map { links.differs(from: $0) || linkName != $0.linkName } ?? false
       }
-    }
-    for port in ports {
-      let linkName = driver.directory.linkName(of: port.name)
-      let link = links[linkName]
-      guard link != port.link || linkName != port.linkName else { continue }
-      perform(port.slot) { port, world, now, outputs in
-        if port.link?.index != link?.index { port.retryAt = nil }
-        port.link = link
+      guard isNews else { continue }
+      perform(slot) { port, world, now, outputs in
+        if port.link?.index != links.own?.index { port.retryAt = nil }
+        // A link that leaves a bond is down for a moment.
+        if port.membership.isParentMember { port.retryAt = nil }
         port.linkName = linkName
+        port.see(links, world)
         port.converge(world, now: now, &outputs)
       }
     }

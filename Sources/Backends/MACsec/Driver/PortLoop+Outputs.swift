@@ -24,6 +24,8 @@ extension PortLoop {
       var event = epoll_event()
       epoll_ctl(epoll, EPOLL_CTL_DEL, socket.descriptor, &event)
     case .carry(.link(let link)): driver.directory.carry(name, on: .link(link))
+    case .carry(.member(let link, let leastMTU)):
+      driver.directory.carry(name, on: .member(link, leastMTU: leastMTU))
     case .carry(.awaited): driver.directory.carry(name, on: .awaited)
     case .carry(.own): driver.directory.carry(name, on: nil)
     case .ask(let request, let question): ask(request, question, port: name)

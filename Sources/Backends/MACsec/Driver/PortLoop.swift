@@ -11,6 +11,8 @@ final class PortLoop {
   let epoll: Int32
   var queue = DueQueue()
   var links: [String: Link] = [:]
+  /// Those of them that are bonds, by their indexes.
+  var bonds: [UInt32: Link] = [:]
   /// Of a descriptor: its port.
   var watched: [Int32: Int] = [:]
   var isStopped = false

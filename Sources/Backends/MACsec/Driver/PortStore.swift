@@ -95,7 +95,44 @@ final class PortStore: Sendable {
   }
 
   /// Forgets a port that is no longer configured.
-  func remove(port: String) { unlink(path(port)) }
+  func remove(port: String) {
+    unlink(path(port))
+    unlink(bondPath(port))
+  }
+
+  // MARK: Bonds
+
+  /// Keeps the name of the bond that a port's link was taken out of, until the system is booted; nil forgets it.
+  func keep(bond: String?, port: String) {
+    guard let bond else {
+      unlink(bondPath(port))
+      return
+    }
+    let bytes = Array("\(boot)\n\(bond)\n".utf8)
+    let descriptor = open(bondPath(port), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    // Without it the link does not go back by itself after a restart of the agent.
+    _ = pwrite(descriptor, bytes, bytes.count, 0)
+  }
+
+  /// The bond that is kept for a port.
+  func bond(port: String) -> String? {
+    let descriptor = open(bondPath(port), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 256)
+    let count = pread(descriptor, &bytes, bytes.count, 0)
+    guard count > 0 else { return nil }
+    let lines = bytes[..<count].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    guard lines.count == 3, !boot.isEmpty, lines[0].elementsEqual(boot.utf8), (1...15).contains(lines[1].count) else {
+      return nil
+    }
+    return String(decoding: lines[1], as: UTF8.self)
+  }
+
+  /// No port's file has a point in its name.
+  private func bondPath(_ port: String) -> String { path(port) + ".bond" }
 
   /// The names of ports may hold slashes.
   private func path(_ port: String) -> String {

@@ -16,6 +16,7 @@ extension PortEnvironment {
       guard hasUserspace else { return true }
       return KernelSecY.capability.supports(request.configuration)
         && request.exceptions.vlanTags <= KernelSecY.capability.maximumVLANTagsInClear
+        && request.kernelRefusal == nil
     }
     @Sendable func make(_ request: SecYRequest) throws(SecYError) -> any SecY {
       let isKernel =
@@ -28,6 +29,7 @@ extension PortEnvironment {
       let name = ControlledPortName.of(parent: parent.name, index: parent.index)
       if isKernel {
         guard let kernel else { throw SecYError(.unsupported, "this kernel has no MACsec") }
+        if let reason = request.kernelRefusal { throw SecYError(.unsupported, reason) }
         return KernelSecY(parent: parent.name, sci: request.sci, controlledPortName: name, kernel: kernel)
       }
       guard hasUserspace else {
@@ -58,7 +60,9 @@ extension PortEnvironment {
           _ = try MustSecureFilter(parent: parent, exceptions: exceptions).ensure()
           try ParentStack.ensureCutOff(parent)
         }
-      }, filteredLinks: { (try? MustSecureFilter.filteredLinks()) ?? [] },
+      }, link: { index throws(NetlinkError) in try RTNetlink.link(index: index) },
+      setLink: { index, settings throws(NetlinkError) in try RTNetlink.set(link: index, settings) },
+      filteredLinks: { (try? MustSecureFilter.filteredLinks()) ?? [] },
       filterWatch: try? LinkFilterWatch(),
       openLLDPSocket: { link throws(MKAError) in
         try EAPOLSocket(interfaceIndex: link.index, etherType: LLDPFrame.etherType, group: .nearestBridge)

@@ -12,12 +12,21 @@ enum MKAInfo {
       secyIntf: .init(
         controlledInterfaceName: active.secY.controlledPortName, uncontrolledInterfaceName: active.link.name,
         uncontrolledIfh: hexadecimal(active.link.index)),
-      bundleInfo: .init(overheadEnabled: false), efdInfo: .init(enabled: false), interfaceName: port.name,
+      bundleInfo: bundle(port), efdInfo: .init(enabled: false), interfaceName: port.name,
       interfaceHandle: hexadecimal(active.link.index),
       etherType: hexadecimal(UInt32(active.kay.configuration.etherType)),
       eapolDstAddr: active.kay.configuration.destination.dotted, policy: port.settings.policy.name,
       macsecShutdown: false, trafficStatus: traffic(status.portStatus), txSCI: "\(status.sci)",
       macsecPowerStatus: "Allocated")
+  }
+
+  /// The identifier is the number at the end of the bond's name.
+  private static func bundle(_ port: Port) -> MKAInterfaceModel.Info.BundleInfo {
+    guard let bond = port.membership.bond else { return .init(overheadEnabled: false) }
+    let digits = String(bond.reversed().prefix { $0.isASCII && $0.isNumber }.reversed())
+    let isMember = port.controlled?.master != nil && port.controlled?.master == port.bond?.index
+    return .init(
+      bundleID: UInt32(digits), overheadEnabled: false, status: isMember ? "Member of \(bond)" : "Not yet in \(bond)")
   }
 
   private static func traffic(_ status: PortStatus) -> CryptoMACsecMKAOper.MACsecTrafficStatus {

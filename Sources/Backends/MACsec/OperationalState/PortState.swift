@@ -10,7 +10,7 @@ enum PortState {
     let isSecured = port.active?.kay.isSecured ?? false
     return PortStateModel(
       interfaceName: port.name, linuxName: port.linkName, linkPresent: port.link != nil,
-      controlledLink: port.active?.secY.controlledPortName,
+      controlledLink: port.active?.secY.controlledPortName, bond: port.membership.bond,
       dataPlane: port.active.map { $0.secY.kind == .kernel ? .kernel : .userspace }, isSecured: isSecured,
       reason: reason(port, status, now: now),
       securedSince: status?.securedSince.map { StateText.dateAndTime($0.wallClock) },

@@ -78,6 +78,7 @@ extension KaY {
       distribute(sak, set: set, ppk: announcement, index: index, now: now)
     } catch {
       counters.sakGenerationFail &+= 1
+      if material != nil { countPPK(\.hashKeyGeneration, index) }
       holdUntil = now.uptime + timers.life
       emit(.failure(error.message), ckn: participant.ckn)
     }

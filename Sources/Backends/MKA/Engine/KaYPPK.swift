@@ -322,7 +322,7 @@ extension KaY {
     failed(pending.purpose, .unavailable, "the key service did not answer in time", index: index, now: now)
   }
 
-  private mutating func countPPK(_ counter: WritableKeyPath<PPKFailures, UInt32>, _ index: Int) {
+  mutating func countPPK(_ counter: WritableKeyPath<PPKFailures, UInt32>, _ index: Int) {
     counters.ppkFailures[keyPath: counter] &+= 1
     participants[index].counters.ppkFailures[keyPath: counter] &+= 1
   }

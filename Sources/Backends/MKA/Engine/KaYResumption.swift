@@ -47,6 +47,9 @@ public struct KaYResumption: Sendable {
   var ppkKeys: [SAKIdentifier]
   var keyAge: KeyAgeState
 
+  /// How long ago it was taken, which is when this port was heard last.
+  public func age(now: Moment) -> Duration { now.uptime - time.uptime }
+
   /// Whether it was taken within the life time before `now`, so that peers still know the members.
   public func isCurrent(now: Moment, timers: Timers = Timers()) -> Bool {
     time.uptime <= now.uptime && now.uptime < time.uptime + timers.life

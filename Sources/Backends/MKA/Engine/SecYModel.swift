@@ -32,7 +32,7 @@ struct SecYModel: Sendable {
 
 extension KaY {
   /// What is to pass the controlled port.
-  var portStatus: PortStatus {
+  public var portStatus: PortStatus {
     if controlledPort.controlledPortEnabled, controlledPort.latest != nil { return .protected }
     // What was secured with keys of the key service does not go on in clear when they run out.
     return policy.securityPolicy == .mustSecure || keyAge.isStalled || isKeptShut ? .blocked : .unprotected
