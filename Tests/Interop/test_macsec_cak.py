@@ -150,6 +150,32 @@ def test_a_killed_agent_goes_on_with_its_key(lab, sessions, tmp_path):
     eventually(lambda: ping(lab[0], lab[1].address), 20)
 
 
+def test_the_key_chain_takes_over_without_loss_where_the_policy_says_so(lab, sessions, tmp_path):
+    with kmes(lab, tmp_path) as (ports, programs):
+        secure(
+            lab, sessions, chain("mac_chain", ("1000", CAK)), (profile("one", ports[0]), profile("two", ports[1])),
+            tuple(
+                cak_policy(
+                    name, "<on-failure>fall-back</on-failure>", more_lifetime="<maximum-age>30</maximum-age>")
+                for name in ("one", "two")),
+            policy_name="cak")
+        eventually(lambda: ping(lab[0], lab[1].address))
+        assert all(leaf(mka(session), "session/ca/ckn") != "1000" for session in sessions)
+        for program in programs:
+            program.stop()
+    with Ping(lab[0], lab[1].address) as flow:
+        for session in sessions:
+            eventually(lambda: leaf(port(session), "key-service/fallback-count") == "1", 60)
+            eventually(lambda: leaf(mka(session), "info/auth-info/principal-actor") == "fallback", 30)
+        time.sleep(8)
+        sent, lost = flow.end()
+    assert lost == 0, (sent, lost, flow.gaps())
+    for side, session in zip(lab, sessions):
+        assert leaf(port(session), "key-service/is-in-use") == "false"
+        log = side.agent.program.text()
+        assert "%L2-MKA-4-PPK_FALLBACK" in log and "SESSION_SECURED_WITH_FALLBACK_PSK" in log
+
+
 # A peer that knows standard MKA and nothing else
 
 
