@@ -5,6 +5,7 @@ Corrections, all of slips in the print (docs/ipsec-mapping.md lists them too):
 
 - both routers of the management example protect a tunnel to 5.22.16.x, which is neither router's address;
 - router 1 of it names a keyring `key_mgmt` that it does not have, router 2's keyring names router 2 itself;
+- the steps of it print `fvrp` for `fvrf`, and router 1's keyring and peer where router 2's are meant (keyrings by name);
 - its routers are in one network here, so that no router between them is needed;
 - the responder of the dynamic PPK example defines transform set ts1 and names ts3;
 - the keyring peer of both responders has the responder's own address, whose mask takes the initiator in.
@@ -13,9 +14,11 @@ Corrections, all of slips in the print (docs/ipsec-mapping.md lists them too):
 import contextlib
 
 import ipseclab
+import pytest
 from conftest import BUILD, Program, eventually
 from ipsecconfig import IKEV2, INTERFACE, IP_ADDRESS, IPSEC, TUNNEL, commit, sks_profile
 from ipseclab import LINK, Ends, agent_at, echo, notifications
+from test_ipsec_oper import pairs, sessions, texts
 
 pytestmark = ipseclab.needed
 
@@ -48,16 +51,18 @@ def tunnel(inner, mask, xr_name, destination, profile):
             f"<protection><ipsec><profile>{profile}</profile></ipsec></protection></tunnel></interface></interfaces>")
 
 
-def keyring(name, peer, address, key, ppk=""):
+def keyring(name, peer, address, key, ppk="", identity=""):
+    place = identity or f"<address>{address}</address><mask>255.255.255.0</mask>"
     return (f'<keyrings xmlns="{IKEV2}"><keyring><ikev2-keyring-name>{name}</ikev2-keyring-name><peers><peer>'
-            f"<peer-name>{peer}</peer-name><address>{address}</address><mask>255.255.255.0</mask>{ppk}"
+            f"<peer-name>{peer}</peer-name>{place}{ppk}"
             f"<pre-shared-key><password>{key}</password></pre-shared-key></peer></peers></keyring></keyrings>")
 
 
-def ike_profile(name, address, body):
+def ike_profile(name, address, body, match=""):
+    match = match or (f"<addresses><address><remote-address>{address}</remote-address><mask>255.255.255.0</mask>"
+                      "</address></addresses>")
     return (f'<ikev2 xmlns="{IKEV2}"><profile><ikev2-profile-names><ikev2-profile-name><ikev2-profile-name>{name}'
-            f"</ikev2-profile-name><match><identity><remote><addresses><address><remote-address>{address}"
-            f"</remote-address><mask>255.255.255.0</mask></address></addresses></remote></identity></match>{body}"
+            f"</ikev2-profile-name><match><identity><remote>{match}</remote></identity></match>{body}"
             "</ikev2-profile-name></ikev2-profile-names></profile></ikev2>")
 
 
@@ -75,6 +80,33 @@ def up(ends, address, *agents):
         return True
 
     eventually(check, 60)
+
+
+def verify(agent, initiator, ike, ipsec):
+    """What the guides verify: the session (`show ikev2 session`) and the SAs (`show ipsec sa interface`)."""
+    with agent.manager("iosxr") as session:
+        # The first keys of an IKE SA with a PPK are replaced at once.
+        eventually(lambda: len(sessions(session)) == 1 and len(sessions(session)[0].findall("{*}sa")) == 1)
+        (shown,) = sessions(session)
+        top, sa = texts(shown), texts(shown.find("{*}sa"))
+        assert (top["session-status"], top["ike-cnt"], top["child-cnt"]) == ("UP-ACTIVE", "1", "1")
+        ike = {"state": "READY", "status-desc": "Negotiation done", "fvrf": "Default",
+               "sa-initiator": "true" if initiator else "false", **ike}
+        assert {name: sa[name] for name in ike} == ike
+        child = texts(shown.find("{*}child-sa"))
+        assert child["local-selector"] == child["remote-selector"] == "0.0.0.0/0 - 255.255.255.255/65535"
+        (pair,) = pairs(session)
+        leafs = texts(pair)
+        ipsec = {"interface": "tunnel-ip1", "mode": "Tunnel", **ipsec}
+        directions = {name: ipsec.pop(name) for name in ("encr", "auth")}
+        assert {name: leafs[name] for name in ipsec} == ipsec
+        for direction in ("in-sa", "out-sa"):
+            found = texts(pair.find(f"{{*}}{direction}"))
+            assert {name: found[name] for name in directions} == directions
+        return top, sa
+
+
+WITH_PPK = {"pfs-enabled": "No", "pfs-group": "None", "quantum-resistant": "Yes"}
 
 
 def ppk_router(number, port, here, there, inner, ppk, transforms, responder):
@@ -105,6 +137,9 @@ def test_manual_ppk_guide(tmp_path):
                                        "10.10.10.1", "209.165.200.225", ppk, transforms, False))
             assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "manual-ppk"
         up(ends, "209.165.200.226", initiator, responder)
+        for agent in (initiator, responder):
+            verify(agent, agent is initiator, {"quantum-resistance": "Enabled with manual PPK"},
+                   {**WITH_PPK, "encr": "ESP_192_AES", "auth": "HMAC_SHA_256"})
 
 
 def test_dynamic_ppk_guide(tmp_path):
@@ -129,10 +164,14 @@ def test_dynamic_ppk_guide(tmp_path):
                     "209.165.200.225", ppk, transforms, False))
                 assert notification("tunnel-up", 60).findtext("{*}quantum-resistance") == "dynamic-ppk"
             up(ends, "209.165.200.226", initiator, responder)
+            for agent in (initiator, responder):
+                verify(agent, agent is initiator, {"quantum-resistance": "Enabled with dynamic PPK"},
+                       {**WITH_PPK, "encr": "ESP_256_AES", "auth": "HMAC_SHA_384"})
 
 
-def management_router(number, here, there, inner, body=""):
-    """One router of the guide on IPsec for management traffic."""
+def management_router(number, here, there, inner, body="", match="", local="", peer=""):
+    """One router of the guide on IPsec for management traffic; with names, as it goes on to show."""
+    local = f"<identity><local><fqdn>{local}</fqdn></local></identity>" if local else ""
     tag = f"mgmt_P{number}"
     port = "MgmtEth0/RP0/CPU0/0"
     algorithms = (
@@ -141,31 +180,58 @@ def management_router(number, here, there, inner, body=""):
         "</dh-groups><integrities><integrity>sha-256</integrity></integrities><encryptions><encryption>aes-cbc-256"
         "</encryption></encryptions></ikev2-proposal-name></ikev2-proposal-names></proposal><policy>"
         f"<ikev2-policy-names><ikev2-policy-name><ikev2-policy-name>ikev2_policy_{tag}</ikev2-policy-name><match>"
-        f"<address><locals><local><address>{here}</address></local></locals></address></match><proposal>"
+        f"<address><locals><local><address>{here}</address></local></locals></address><fvrf><any/></fvrf></match><proposal>"
         f"<ikev2-proposal-names><ikev2-proposal-name><ikev2-proposal-name>ikev2_proposal_{tag}</ikev2-proposal-name>"
         "</ikev2-proposal-name></ikev2-proposal-names></proposal></ikev2-policy-name></ikev2-policy-names></policy>"
         "</ikev2>")
     return (
         interface(port, here, "255.255.255.0") + algorithms
-        + keyring(f"key_{tag}", "Acadia", there, "!cisco123")
+        + keyring(f"key_{tag}", "Acadia", there, "!cisco123", identity=peer)
         + ike_profile(f"ikev2_prof_{tag}", there,
                       "<authentication><local><pre-shared/></local></authentication>"
-                      f"<keyring>key_{tag}</keyring><lifetime>600</lifetime>")
+                      f"<keyring>key_{tag}</keyring><lifetime>600</lifetime>{local}", match)
         + protection(f"ts_{tag}", "<esp-256-aes/><esp-hmac-sha-256/>", f"ipsec_prof_{tag}",
                      f"<ikev2-profile>ikev2_prof_{tag}</ikev2-profile><pfs><group19/></pfs><security-association>"
                      f"<lifetime><seconds>600</seconds></lifetime></security-association>{body}")
         + tunnel(inner, "255.255.255.0", port, there, f"ipsec_prof_{tag}"))
 
 
-def test_management_traffic_guide(tmp_path):
+def by_name(name):
+    return f"<fqdn><fqdns><fqdn-name>{name}</fqdn-name></fqdns></fqdn>"
+
+
+def by_domain(name):
+    return f"<fqdn-domain><fqdn-domains><fqdn-domain-name>{name}</fqdn-domain-name></fqdn-domains></fqdn-domain>"
+
+
+NAMES = ("RouterA.example.com", "RouterB.example.com")
+# What router 1 and router 2 match, how they name themselves, and how router 2's keyring names router 1.
+IDENTITIES = {
+    "addresses": ("", "", ("", ""), ""),
+    "names": (by_name(NAMES[1]), by_name(NAMES[0]), NAMES, f"<identity><fqdn>{NAMES[0]}</fqdn></identity>"),
+    "domains": (by_domain("example.com"), by_domain("EXAMPLE.com"), NAMES,
+                "<identity><fqdn-domain>example.com</fqdn-domain></identity>"),
+}
+
+
+@pytest.mark.parametrize("identities", IDENTITIES)
+def test_management_traffic_guide(tmp_path, identities):
+    matches_first, matches_second, names, peer = IDENTITIES[identities]
+    addresses = ("198.51.100.5", "198.51.100.21")
     with routers(tmp_path) as (ends, first, second):
         with second.manager("iosxr") as session:
-            commit(session, management_router(2, "198.51.100.21", "198.51.100.5",
-                                              "192.0.2.2", "<responder-only/>"))
+            commit(session, management_router(
+                2, *reversed(addresses), "192.0.2.2", "<responder-only/>", matches_second, names[1], peer))
         with first.manager("iosxr") as session:
-            commit(session, management_router(1, "198.51.100.5", "198.51.100.21",
-                                              "192.0.2.1"))
+            commit(session, management_router(1, *addresses, "192.0.2.1", "", matches_first, names[0]))
         up(ends, "192.0.2.2", first, second)
+        shown = [name or address for name, address in zip(names, addresses)]
+        for agent, here, there in ((first, *shown), (second, *reversed(shown))):
+            ike = {"encr": "AES-CBC", "keysize": "256", "prf": "SHA256", "hash": "SHA256", "dh-group": "20",
+                   "auth-sign": "PSK", "auth-verify": "PSK", "local-id": here, "remote-id": there,
+                   "quantum-resistance": "Disabled"}
+            _, sa = verify(agent, agent is first, ike, {"encr": "ESP_256_AES", "auth": "HMAC_SHA_256"})
+            assert sa["life-active"].startswith("600/")
 
 
 @contextlib.contextmanager
