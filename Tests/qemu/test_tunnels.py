@@ -58,7 +58,9 @@ class Lab:
         deadline = time.monotonic() + limit
         while not check():
             assert time.monotonic() < deadline, self.guest.run(
-                "tail -c 3000 /tmp/agentd.log; ip addr; ip xfrm state; ip xfrm policy; tail -n 30 /tmp/far*/log",
+                "tail -c 3000 /tmp/agentd.log; ip addr; ip route; ip xfrm state; grep -v ' 0$' /proc/net/xfrm_stat; "
+                "for n in far1 far2; do ip -n $n -s addr; ip -n $n xfrm state; tail -n 20 /tmp/$n/log; "
+                "ip netns exec $n grep -v ' 0$' /proc/net/xfrm_stat; done",
                 check=False)
             time.sleep(0.5)
         return True
