@@ -322,8 +322,10 @@ public actor TunnelKeeper {
     let lookUp = Task { () -> SecretBytes? in
       do {
         let key = try await source.ppk(profile: profile, remoteSystem: remoteSystem, id: id)
-        try await load(id, key)
         dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
+        // Who asks does not wait for charon: a command before this one may itself wait for the IKE SA that the plugin
+        // asks for.
+        Task { await loadForLater(id, key, profile, tunnel) }
         return key
       } catch {
         dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)
@@ -334,6 +336,12 @@ public actor TunnelKeeper {
     lookUps[id] = lookUp
     defer { lookUps[id] = nil }
     return await lookUp.value
+  }
+
+  private func loadForLater(_ id: String, _ key: SecretBytes, _ profile: String, _ tunnel: String) async {
+    do throws(VICIError) { try await load(id, key) } catch {
+      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "the PPK from SKS profile '\(profile)' is not usable: \(error)"))
+    }
   }
 
   private func load(_ id: String, _ key: SecretBytes) async throws(VICIError) {
