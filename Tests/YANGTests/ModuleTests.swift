@@ -58,6 +58,9 @@ import Testing
 
   @Test func undeclaredPrefix() {
     expectBodyError("leaf a { type inet:host; }", line: 2, "prefix 'inet' is not declared")
+    expectBodyError(
+      "leaf a { type int8; } deviation /m:a { deviate not-supported; }\ndeviation /m:a { deviate replace { type x:t; } }",
+      line: 3, "prefix 'x' is not declared")
   }
 
   @Test func importByRevision() throws {

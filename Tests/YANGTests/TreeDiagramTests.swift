@@ -87,7 +87,7 @@ import Testing
     let more =
       "module a { yang-version 1.1; namespace 'urn:a'; prefix a; import m { prefix m; }\n"
       + "augment /m:c/m:l { action x { input { leaf i { type int8; } } output { leaf o { type int8; } } }\n"
-      + "notification y { leaf p { type int8; } } } }"
+      + "notification y { leaf p { type int8; } } container z { notification w { leaf q { type int8; } } } } }"
     let expected = """
       module: a
 
@@ -98,7 +98,10 @@ import Testing
           |  +--rw output
           |     +--rw o?   int8
           +---n y
-             +--rw p?   int8
+          |  +--rw p?   int8
+          +--rw z
+             +---n w
+                +-- q?   int8
 
       """
     #expect(try diagram(Self.base, more, of: ["a"]) == expected)

@@ -42,9 +42,18 @@ extension Compiler {
       case .typedef where SchemaType.Base(rawValue: substatement.text) != nil:
         log.error(substatement, "'\(substatement.text)' is the name of a built-in type")
       default:
+        if [.type, .uses, .base].contains(substatement.keyword) { checkPrefix(substatement, in: file) }
         checkStatements(below: substatement, in: file, typedefs: typedefs, groupings: groupings)
       }
     }
+  }
+
+  /// Also where nothing follows the name later on: in a deviation of a node that another one takes away.
+  private func checkPrefix(_ statement: Statement, in file: ParsedModule) {
+    guard let prefix = Identifier.reference(statement.text)?.prefix, file.module(forPrefix: prefix) == nil else {
+      return
+    }
+    reportUnknownPrefix(prefix, at: statement, in: file)
   }
 
   /// RFC 7950 section 5.5.

@@ -5,7 +5,7 @@ public struct TreeDiagram {
   /// What kind of tree the nodes are in, which decides their flags.
   private enum Mode: Equatable {
     case data, input, output, notification
-    /// What is added to data that is configuration or not; operations in it show the same.
+    /// What is added to data that is configuration or not; operations that the augment itself adds show the same.
     case augment(isConfig: Bool)
   }
 
@@ -115,10 +115,13 @@ public struct TreeDiagram {
   }
 
   private func mode(below node: SchemaNode, _ mode: Mode) -> Mode {
-    if node.kind == .input { return .input }
-    guard node.kind == .output else { return mode }
-    if case .augment = mode { return mode }
-    return .output
+    switch (node.kind, mode) {
+    case (.input, _): return .input
+    case (.action, .augment), (.notification, .augment), (.output, .augment): return mode
+    case (_, .augment): return isInOperation(node) ? mode : .data
+    case (.output, _): return .output
+    default: return mode
+    }
   }
 
   private func flags(of node: SchemaNode, _ mode: Mode) -> String {
