@@ -22,9 +22,11 @@ def manual_ppk(key=PPK_HEX, id="ppk1", required=True):
     return f"<ppk><manual><id>{id}</id><key><password>!{key}</password></key>{need}</manual></ppk>"
 
 
-def dynamic_ppk(profile="kme", required=True, remote=""):
+def dynamic_ppk(profile="kme", required=True, remote="", lifetime=""):
     need = "<required/>" if required else ""
     system = f'<remote-system-id xmlns="{AGENTD_IPSEC}">{remote}</remote-system-id>' if remote else ""
+    if lifetime:
+        system += f'<key-lifetime xmlns="{AGENTD_IPSEC}">{lifetime}</key-lifetime>'
     return f"<ppk><dynamic><sks-profile>{profile}</sks-profile>{need}{system}</dynamic></ppk>"
 
 

@@ -33,13 +33,14 @@ public struct Driver: Sendable {
   /// Brings charon to the desired state.
   ///
   /// - Parameter ourKeys: the private keys that may be unloaded; nil for all.
-  /// - Returns: what was done, and what of it failed.
+  /// - Returns: what was done, what of it failed, and what was loaded before.
   /// - Throws: when charon cannot be asked, or the connection to it is lost on the way: try again when it is back.
   @discardableResult
   public func converge(
     to desired: DesiredState, ourKeys: Set<String>? = nil
-  ) async throws(VICIError) -> (plan: ReconciliationPlan, failures: [Failure]) {
-    let plan = ReconciliationPlan(desired: desired, loaded: try await loaded(), ourKeys: ourKeys)
+  ) async throws(VICIError) -> (plan: ReconciliationPlan, failures: [Failure], loaded: LoadedState) {
+    let loaded = try await loaded()
+    let plan = ReconciliationPlan(desired: desired, loaded: loaded, ourKeys: ourKeys)
     let secrets = Dictionary(desired.secrets.map { ($0.id, $0) }) { first, _ in first }
     let keys = Dictionary(desired.keys.map { ($0.identifier, $0) }) { first, _ in first }
     let connections = Dictionary(desired.connections.map { ($0.name, $0) }) { first, _ in first }
@@ -61,7 +62,7 @@ public struct Driver: Sendable {
         failures.append(Failure(step: step, reason: error.description))
       }
     }
-    return (plan, failures)
+    return (plan, failures, loaded)
   }
 
   /// The SAs there are. Those that are busy are skipped, since asking would wait for them.

@@ -113,6 +113,24 @@ import YANG
     #expect(try peers.last?.preSharedKey == .separate(local: fixture.seal("c"), remote: fixture.seal("d")))
     #expect(peers.last?.ppk == .dynamic(sksProfile: "kme", isRequired: false, remoteSystem: "Bob"))
     #expect(peers.last?.identity == .domain("example.com"))
+    separate.ppk.dynamic.keyLifetime = .init(
+      refreshInterval: 600, maximumAge: 3000, alarmThreshold: 50, buffer: .init(size: 4, maximumAge: 60, alarmBelow: 2))
+    keyring.peers.peer.set(separate)
+    // How long keys are used without a word of where they come from is no PPK to leave out.
+    var alone = ConfiguredKeyring.Peers.Peer(peerName: "zz")
+    alone.ppk.dynamic.keyLifetime.refreshInterval = 0
+    keyring.peers.peer.set(alone)
+    var another = fixture
+    another.keyrings.keyring.set(keyring)
+    var lifetime = PPKLifetime(refreshInterval: .seconds(600), maximumAge: .seconds(3000))
+    lifetime.alarmThreshold = 50
+    (lifetime.bufferSize, lifetime.bufferMaximumAge, lifetime.bufferAlarmBelow) = (4, .seconds(60), 2)
+    let timed = try #require(try read(another).keyrings.first).peers
+    #expect(
+      timed.first { $0.name == "separate" }?.ppk
+        == .dynamic(sksProfile: "kme", isRequired: false, remoteSystem: "Bob", lifetime: lifetime))
+    #expect(
+      timed.last?.ppk == .dynamic(sksProfile: nil, isRequired: false, lifetime: PPKLifetime(refreshInterval: nil)))
     var table = ConfigurationTable()
     try table.take(try fixture.changes())
     #expect(table.keyClients == ["k/separate": "kme"])

@@ -102,7 +102,8 @@ private let changed = TunnelSession.Wanted(connection: "agentd:t:1", child: "t.2
     _ = session.configure([wanted], now: start)
     _ = session.take(.childUp(makeSA(1)), now: start)
     #expect(session.configure([changed], now: after(100)) == [.initiate(changed)])
-    #expect(session.take(.childUp(makeSA(2, child: "t.2")), now: after(101)) == [.terminate(1)])
+    let new = makeSA(2, child: "t.2")
+    #expect(session.take(.childUp(new), now: after(101)) == [.terminate(1), .replaced(new)])
     #expect(session.current?.uniqueID == 2)
     #expect(session.take(.sessionDown(makeSA(1)), now: after(102)).isEmpty)
   }
@@ -125,7 +126,7 @@ private let changed = TunnelSession.Wanted(connection: "agentd:t:1", child: "t.2
     _ = session.take(.childUp(makeSA(1, spi: "bb")), now: start)
     #expect(session.take(.childUp(makeSA(2, spi: "aa")), now: after(1)).isEmpty)
     #expect(session.nextTimeout == after(4))
-    #expect(session.timeout(now: after(4)) == [.terminate(1)])
+    #expect(session.timeout(now: after(4)) == [.terminate(1), .replaced(makeSA(2, spi: "aa"))])
     #expect(session.current?.uniqueID == 2)
   }
 
@@ -136,7 +137,7 @@ private let changed = TunnelSession.Wanted(connection: "agentd:t:1", child: "t.2
     // The far end has lost the first without saying so.
     #expect(session.take(.childUp(makeSA(2, spi: "bb")), now: after(60)).isEmpty)
     #expect(session.current?.uniqueID == 2)
-    #expect(session.timeout(now: after(63)) == [.terminate(1)])
+    #expect(session.timeout(now: after(63)) == [.terminate(1), .replaced(makeSA(2, spi: "bb"))])
     #expect(session.current?.uniqueID == 2)
     // A rekey makes nothing newer.
     _ = session.take(.rekeyed(old: makeSA(2, child: nil), new: makeSA(7, child: nil, spi: "cc")), now: after(100))
@@ -188,6 +189,87 @@ private let changed = TunnelSession.Wanted(connection: "agentd:t:1", child: "t.2
     #expect(session.configure([wanted], now: after(101)) == [.initiate(wanted)])
   }
 
+  @Test func theIDOfThePPKIsThatOfTheSessionWhichCarriesTheTunnel() {
+    func line(_ id: UInt32, _ ppk: String) -> CharonEvent {
+      .log(.init(connection: "agentd:t:1", uniqueID: id, message: "using PPK for PPK_ID '\(ppk)'"))
+    }
+    var session = TunnelSession()
+    _ = session.configure([wanted], now: start)
+    session.configure(PPKLifetime(refreshInterval: .seconds(100)), isRequired: true)
+    _ = session.take(line(1, "first"), now: start)
+    _ = session.take(.childUp(makeSA(1, ppk: true)), now: start)
+    #expect(session.renewalReport?.ppkID == "first")
+    // A rekey inherits it, and another negotiation does not change it before it carries the tunnel.
+    _ = session.take(.rekeyed(old: makeSA(1, child: nil), new: makeSA(2, child: nil, ppk: true)), now: after(50))
+    _ = session.take(line(3, "second"), now: after(100))
+    #expect(session.renewalReport?.ppkID == "first")
+    _ = session.take(.childUp(makeSA(3, ppk: true)), now: after(101))
+    #expect(session.timeout(now: after(104)).contains(.terminate(2)))
+    #expect(session.renewalReport?.ppkID == "second")
+  }
+
+  @Test func aFailedRenewalLeavesTheTunnelAsItIs() {
+    var session = TunnelSession()
+    _ = session.configure([wanted], now: start)
+    session.configure(PPKLifetime(refreshInterval: .seconds(100)), isRequired: true)
+    _ = session.take(.childUp(makeSA(1, ppk: true)), now: start)
+    #expect(session.timeout(now: after(140)) == [.renew(wanted)])
+    let refused = "received AUTHENTICATION_FAILED notify error"
+    _ = session.take(.log(.init(connection: "agentd:t:1", uniqueID: 2, message: refused)), now: after(141))
+    let reason = "the far end refuses our authentication"
+    #expect(session.timeout(now: after(142)) == [.renewalFailed(reason: reason, count: 1)])
+    #expect(session.current?.uniqueID == 1)
+    #expect(session.lastFailure == nil)
+    #expect(session.failureCount == 0)
+    // Later again, when the key service has nothing.
+    let due = session.nextTimeout ?? start
+    #expect(session.timeout(now: due) == [.renew(wanted)])
+    #expect(session.renewingFailed("no key", now: due) == [.renewalFailed(reason: "no key", count: 2)])
+    #expect(session.renewingFailed("no key", now: due).isEmpty, "the attempt is over")
+  }
+
+  @Test func anSAThatAListingLeavesOutIsThereUntilAnEventSaysOtherwise() {
+    var session = TunnelSession()
+    _ = session.configure([wanted], now: start)
+    _ = session.take(.childUp(makeSA(1)), now: start)
+    #expect(session.resynchronize([], isComplete: false, now: after(50)).isEmpty)
+    #expect(session.current?.uniqueID == 1)
+    #expect(session.resynchronize([], now: after(51)).contains(.wentDown(reason: "the SA has gone")))
+    // And what an event has ended does not come back with a listing that is older.
+    _ = session.take(.childUp(makeSA(2)), now: after(60))
+    _ = session.take(.sessionDown(makeSA(2)), now: after(100))
+    _ = session.resynchronize([makeSA(2)], isComplete: false, now: after(100))
+    #expect(session.current == nil)
+  }
+
+  @Test func aRekeyThatWasNotSeenIsTheSameSetUp() {
+    var session = TunnelSession()
+    _ = session.configure([wanted], now: start)
+    session.configure(PPKLifetime(refreshInterval: .seconds(100)), isRequired: true)
+    _ = session.take(.childUp(makeSA(1, ppk: true)), now: start)
+    let due = session.nextTimeout
+    #expect(session.resynchronize([makeSA(2, ppk: true)], now: after(50)).isEmpty)
+    #expect(session.current?.uniqueID == 2)
+    #expect(session.nextTimeout == due)
+  }
+
+  @Test func aNoteOfAnEarlierAgentCountsForAnSAThatIsFoundUp() {
+    var sa = makeSA(4, ppk: true)
+    sa.established = .seconds(10)
+    var session = TunnelSession()
+    _ = session.resynchronize([sa], note: SetUpNote(age: .seconds(90), isOurs: true), now: start)
+    _ = session.configure([wanted], now: start)
+    session.configure(PPKLifetime(refreshInterval: .seconds(100)), isRequired: true)
+    #expect(session.nextTimeout == after(10))
+    #expect(session.timeout(now: after(10)) == [.renew(wanted)])
+    // Without one, by its last rekey, and as the end that answered.
+    var other = TunnelSession()
+    _ = other.resynchronize([sa], now: start)
+    _ = other.configure([wanted], now: start)
+    other.configure(PPKLifetime(refreshInterval: .seconds(100)), isRequired: true)
+    #expect(other.nextTimeout == after(130))
+  }
+
   @Test func anyOrderOfEventsKeepsTheRules() {
     for seed in 0..<400 as Range<UInt64> {
       var random = SplitMix(seed: seed)
@@ -219,6 +301,9 @@ private let changed = TunnelSession.Wanted(connection: "agentd:t:1", child: "t.2
             isUp = false
           case .initiate(let wanted): #expect(session.current == nil && wanted.initiates, "seed \(seed)")
           case .terminate(let id): #expect(session.current?.uniqueID != id, "the current SA is ended, seed \(seed)")
+          case .renew(let wanted): #expect(session.current != nil && wanted.initiates, "seed \(seed)")
+          case .replaced(let sa): #expect(session.current?.uniqueID == sa.uniqueID, "seed \(seed)")
+          case .renewalFailed, .ppkAged: break
           }
         }
         if session.current != nil { #expect(isUp, "seed \(seed)") }

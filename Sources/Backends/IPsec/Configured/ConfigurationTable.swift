@@ -117,7 +117,7 @@ struct ConfigurationTable: Sendable {
     var clients: [String: String] = [:]
     for keyring in keyrings.values {
       for peer in keyring.peers {
-        if case .dynamic(let profile?, _, _) = peer.ppk { clients["\(keyring.name)/\(peer.name)"] = profile }
+        if case .dynamic(let profile?, _, _, _) = peer.ppk { clients["\(keyring.name)/\(peer.name)"] = profile }
       }
     }
     return clients

@@ -116,12 +116,34 @@ extension Keyring.PPK {
       self = .manual(
         id: id, key: model.manual.key?.password ?? model.manual.key?.password6,
         isRequired: model.manual.required != nil)
-    } else if model.dynamic.sksProfile != nil || model.dynamic.required != nil {
+    } else if model.dynamic.sksProfile != nil || model.dynamic.required != nil
+      || !model.dynamic.keyLifetime.saysNothing
+    {
       self = .dynamic(
         sksProfile: model.dynamic.sksProfile, isRequired: model.dynamic.required != nil,
-        remoteSystem: model.dynamic.remoteSystemID)
+        remoteSystem: model.dynamic.remoteSystemID, lifetime: PPKLifetime(model.dynamic.keyLifetime))
     } else {
       return nil
     }
+  }
+}
+
+private typealias KeyLifetimeModel = ConfiguredKeyring.Peers.Peer.PPK.Dynamic.KeyLifetime
+
+extension KeyLifetimeModel {
+  /// Nothing of it is configured.
+  fileprivate var saysNothing: Bool { self == Self() }
+}
+
+extension PPKLifetime {
+  fileprivate init(_ model: KeyLifetimeModel) {
+    let interval = model.refreshIntervalOrDefault
+    self.init(
+      refreshInterval: interval == 0 ? nil : .seconds(Int64(interval)),
+      maximumAge: model.maximumAge.map { .seconds(Int64($0)) })
+    alarmThreshold = Int(model.alarmThresholdOrDefault)
+    bufferSize = Int(model.buffer.sizeOrDefault)
+    bufferMaximumAge = .seconds(Int64(model.buffer.maximumAgeOrDefault))
+    bufferAlarmBelow = Int(model.buffer.alarmBelowOrDefault)
   }
 }

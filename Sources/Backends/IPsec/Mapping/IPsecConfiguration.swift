@@ -126,11 +126,11 @@ public struct Keyring: Sendable, Equatable {
   public enum PPK: Sendable, Equatable {
     case manual(id: String, key: Sealed?, isRequired: Bool)
     /// The remote system is the peer as its key management entity knows it; nil for the one that the profile names.
-    case dynamic(sksProfile: String?, isRequired: Bool, remoteSystem: String? = nil)
+    case dynamic(sksProfile: String?, isRequired: Bool, remoteSystem: String? = nil, lifetime: PPKLifetime = .init())
 
     public var isRequired: Bool {
       switch self {
-      case .manual(_, _, let isRequired), .dynamic(_, let isRequired, _): isRequired
+      case .manual(_, _, let isRequired), .dynamic(_, let isRequired, _, _): isRequired
       }
     }
   }

@@ -377,7 +377,7 @@ struct TunnelMapper {
         DesiredSecret(
           kind: .ppk, label: "\(keyring.name)/\(peer.name)", owners: PPKIdentifier.owners(id), content: .sealed(key)))
       return PPKUse(use: .manual(id: id, isRequired: isRequired))
-    case .dynamic(let profile?, let isRequired, let remoteSystem):
+    case .dynamic(let profile?, let isRequired, let remoteSystem, let lifetime):
       guard configuration.whole.sksProfiles.contains(profile) else {
         reasonDown = reasonDown ?? "there is no SKS profile '\(profile)'"
         return nil
@@ -385,7 +385,8 @@ struct TunnelMapper {
       // A responder offers PPKs only when charon has one, before any ID is known.
       secrets.append(
         DesiredSecret(kind: .ppk, label: "placeholder", owners: ["keyid:agentd placeholder"], content: .random))
-      return PPKUse(use: .dynamic(sksProfile: profile, isRequired: isRequired, remoteSystem: remoteSystem))
+      return PPKUse(
+        use: .dynamic(sksProfile: profile, isRequired: isRequired, remoteSystem: remoteSystem, lifetime: lifetime))
     case .manual, .dynamic:
       reasonDown = reasonDown ?? "the PPK of keyring peer '\(peer.name)' is incomplete"
       return nil

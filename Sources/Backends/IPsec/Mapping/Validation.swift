@@ -154,8 +154,8 @@ struct Validation {
       } else {
         add(.error, path + "/ppk/manual/key", "the manual PPK '\(id)' has no password")
       }
-    case .dynamic(nil, _, _): add(.error, path + "/ppk/dynamic", "a dynamic PPK needs an sks-profile")
-    case .dynamic(let name?, _, _) where !configuration.sksProfiles.contains(name):
+    case .dynamic(nil, _, _, _): add(.error, path + "/ppk/dynamic", "a dynamic PPK needs an sks-profile")
+    case .dynamic(let name?, _, _, _) where !configuration.sksProfiles.contains(name):
       add(.reference, path + "/ppk/dynamic/sks-profile", "there is no SKS profile '\(name)'")
     case .dynamic, nil: break
     }

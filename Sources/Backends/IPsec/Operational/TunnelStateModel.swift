@@ -68,6 +68,7 @@ extension TunnelStateModel {
         inPackets: traffic.inPackets, inOctets: traffic.inBytes, outPackets: traffic.outPackets,
         outOctets: traffic.outBytes, countedSince: clock.dateAndTime(owner.since))
     }
+    if let renewal = keeper?.renewal { ppkRenewal = PPKRenewalModel(renewal, clock: clock) }
     let counts = history?.failures ?? FailureCounts()
     events = Events(
       ikeRekeys: owner?.ikeRekeys ?? 0, childRekeys: owner?.childRekeys ?? 0, ppkFallbacks: counts.ppkFallbacks,
@@ -82,6 +83,23 @@ extension TunnelStateModel {
 
   private static func waiting(_ tunnel: ConfiguredFacts.Tunnel?) -> String? {
     tunnel?.initiates == false ? "it waits for the far end" : nil
+  }
+}
+
+typealias PPKRenewalModel = TunnelStateModel.PPKRenewal
+
+extension PPKRenewalModel {
+  fileprivate init(_ renewal: PPKRenewalReport, clock: TimeOfDay) {
+    func seconds(_ duration: Duration) -> UInt32 { UInt32(clamping: max(duration.components.seconds, 0)) }
+    self.init(
+      refreshInterval: seconds(renewal.lifetime.refreshInterval ?? .zero),
+      maximumAge: renewal.lifetime.maximumAge.map(seconds),
+      ppkAge: renewal.since.map { seconds($0.duration(to: clock.instant)) },
+      ppkID: renewal.ppkID, isExhausted: renewal.since == nil ? nil : renewal.isExhausted,
+      renewals: UInt32(clamping: renewal.renewals),
+      lastRenewal: renewal.lastRenewal.map(clock.dateAndTime), nextRenewal: renewal.next.map(clock.dateAndTime),
+      failures: UInt32(clamping: renewal.failures), lastFailure: renewal.lastFailure,
+      bufferLevel: renewal.bufferLevel.map { UInt8(clamping: $0) })
   }
 }
 

@@ -25,8 +25,16 @@ public struct DesiredConnection: Sendable, Equatable {
   public enum PPK: Sendable, Equatable {
     case manual(id: String, isRequired: Bool)
     /// The ID is a new one for each IKE SA, and not part of the digest. Nor is the system that keys are shared with,
-    /// which the key service knows under that name.
-    case dynamic(sksProfile: String, isRequired: Bool, remoteSystem: String? = nil)
+    /// which the key service knows under that name, nor how long they are used.
+    case dynamic(sksProfile: String, isRequired: Bool, remoteSystem: String? = nil, lifetime: PPKLifetime = .init())
+
+    /// Of a dynamic one.
+    var lifetime: PPKLifetime? { if case .dynamic(_, _, _, let lifetime) = self { lifetime } else { nil } }
+    var isRequired: Bool {
+      switch self {
+      case .manual(_, let isRequired), .dynamic(_, let isRequired, _, _): isRequired
+      }
+    }
   }
 
   public let name: String
@@ -55,22 +63,26 @@ public struct DesiredConnection: Sendable, Equatable {
 
   /// The message of `load-conn`.
   ///
-  /// - Parameter dynamicPPK: the ID of the key for the next IKE SA, where a dynamic PPK is used.
-  public func message(dynamicPPK: String? = nil) -> VICIMessage {
+  /// - Parameters:
+  ///   - dynamicPPK: the ID of the key for the next IKE SA, where a dynamic PPK is used.
+  ///   - requiringPPK: whatever the configuration says, as for a session that has one already.
+  public func message(dynamicPPK: String? = nil, requiringPPK: Bool = false) -> VICIMessage {
     var connection = settings
-    Self.add(ppk, to: &connection, dynamicPPK: dynamicPPK)
+    Self.add(ppk, to: &connection, dynamicPPK: dynamicPPK, requiringPPK: requiringPPK)
     connection.add("children", VICIMessage([.section(name: childName, child)]))
     return VICIMessage([.section(name: name, connection)])
   }
 
-  private static func add(_ ppk: PPK?, to connection: inout VICIMessage, dynamicPPK: String?) {
+  private static func add(
+    _ ppk: PPK?, to connection: inout VICIMessage, dynamicPPK: String?, requiringPPK: Bool = false
+  ) {
     switch ppk {
     case .manual(let id, let isRequired):
       connection.add("ppk_id", id)
       connection.add("ppk_required", isRequired)
-    case .dynamic(_, let isRequired, _):
+    case .dynamic(_, let isRequired, _, _):
       if let dynamicPPK { connection.add("ppk_id", PPKIdentifier.dynamicIdentity(dynamicPPK)) }
-      connection.add("ppk_required", isRequired)
+      connection.add("ppk_required", isRequired || requiringPPK)
     case nil: break
     }
   }

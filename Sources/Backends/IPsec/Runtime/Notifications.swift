@@ -33,6 +33,25 @@ struct TunnelNotifications: Sendable {
     case .ppkFallback(let tunnel): make(AgentdIPsec.PPKFallback(interfaceName: tunnel))
     case .ppkFetchFailed(let tunnel, let reason):
       make(AgentdIPsec.PPKFetchFailed(interfaceName: tunnel, reason: reason))
+    case .ppkRenewed(let tunnel, let sa, let ppkID):
+      make(
+        AgentdIPsec.PPKRenewed(
+          interfaceName: tunnel, localAddress: sa.local.address, remoteAddress: sa.remote.address,
+          localIdentity: sa.localIdentity, remoteIdentity: sa.remoteIdentity, initiatorSPI: Self.spi(sa.initiatorSPI),
+          responderSPI: Self.spi(sa.responderSPI), ppkID: ppkID))
+    case .ppkRenewalFailed(let tunnel, let reason, let count):
+      make(
+        AgentdIPsec.PPKRenewalFailed(interfaceName: tunnel, reason: reason, failures: UInt32(clamping: count)))
+    case .ppkAged(let tunnel, let age, let isExhausted):
+      make(
+        AgentdIPsec.PPKAgeAlarm(
+          interfaceName: tunnel, age: UInt32(clamping: age.components.seconds), isExhausted: isExhausted))
+    case .ppkBuffer(let owner, let level, true):
+      make(
+        AgentdIPsec.PPKBufferLow(
+          sksProfile: owner.profile, remoteSystemID: owner.remoteSystem, level: UInt8(clamping: level)))
+    case .ppkBuffer(let owner, _, false):
+      make(AgentdIPsec.PPKBufferRestored(sksProfile: owner.profile, remoteSystemID: owner.remoteSystem))
     case .convergenceFailed: nil
     }
   }
@@ -77,6 +96,20 @@ extension TunnelKeeper.Notice {
       (.warning, "\(tunnel): negotiation failed (\(count) so far): \(reason)")
     case .ppkFallback(let tunnel): (.warning, "\(tunnel) came up without its PPK, which is not required")
     case .ppkFetchFailed(let tunnel, let reason): (.warning, "\(tunnel): \(reason)")
+    case .ppkRenewed(let tunnel, let sa, _):
+      (.notice, "\(tunnel) has a fresh PPK with \(sa.remoteIdentity) at \(sa.remote)")
+    case .ppkRenewalFailed(let tunnel, let reason, let count):
+      (.warning, "\(tunnel) keeps its PPK for now (\(count) in a row): \(reason)")
+    case .ppkAged(let tunnel, let age, let isExhausted):
+      (
+        .warning,
+        "\(tunnel): its PPK \(isExhausted ? "has reached its maximum age" : "is old"), \(age.components.seconds) s"
+      )
+    case .ppkBuffer(let owner, let level, let isLow):
+      (
+        isLow ? .warning : .notice,
+        "SKS profile '\(owner.profile)': \(isLow ? "only \(level) PPKs are held ready" : "all PPKs are held ready again")"
+      )
     case .convergenceFailed(let reason): (.warning, "charon: \(reason)")
     }
   }

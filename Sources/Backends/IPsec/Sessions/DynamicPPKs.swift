@@ -35,6 +35,8 @@ struct DynamicPPKs {
   private var seen: Set<String> = []
   private var seenInOrder: [String] = []
   private var lookUps = 0
+  /// Names of the notes that charon holds, by tunnel.
+  private(set) var notes: [String: String] = [:]
 
   /// The name of a key's secret.
   static func secretName(_ id: String) -> String { prefix + id }
@@ -72,5 +74,22 @@ struct DynamicPPKs {
   mutating func release(_ tunnel: String) -> [String] {
     offered[tunnel] = nil
     return loaded.removeValue(forKey: tunnel) ?? []
+  }
+
+  // MARK: Notes of set-ups
+
+  /// Those that an earlier agent has left.
+  mutating func adopt(notes: [String: String]) { self.notes = notes }
+
+  /// charon has ended, and they with it.
+  mutating func loseNotes() { notes = [:] }
+
+  /// Another note, or none, takes the place of a tunnel's.
+  ///
+  /// - Returns: names of secrets to unload.
+  mutating func note(_ name: String?, _ tunnel: String) -> [String] {
+    let old = notes[tunnel]
+    notes[tunnel] = name
+    return old.map { $0 == name ? [] : [$0] } ?? []
   }
 }

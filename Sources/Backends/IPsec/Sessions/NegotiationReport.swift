@@ -12,6 +12,9 @@ public enum NegotiationReport: Sendable, Equatable {
   /// No PPK was found for an ID that the far end, or our own configuration, named.
   case ppkMissing(id: String, isRequired: Bool)
 
+  /// Why the negotiation ends, if it does.
+  var failureReason: String? { if case .failure(let reason) = self { reason } else { nil } }
+
   public static let longestName = 255
   /// The reason of a failure after which charon itself tries again.
   public static let noAnswer = "the far end does not answer"

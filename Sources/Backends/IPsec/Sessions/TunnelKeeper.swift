@@ -20,6 +20,14 @@ public actor TunnelKeeper {
     case ppkFallback(tunnel: String)
     /// The key service gave no key for the tunnel.
     case ppkFetchFailed(tunnel: String, reason: String)
+    /// While it was up it got a fresh PPK, in a new SA.
+    case ppkRenewed(tunnel: String, IKESA, ppkID: String?)
+    /// It got none; it is the last of so many failures in a row.
+    case ppkRenewalFailed(tunnel: String, reason: String, count: Int)
+    /// Its PPK is that old, or has reached its maximum age.
+    case ppkAged(tunnel: String, Duration, isExhausted: Bool)
+    /// A buffer of keys has few left, or is full again.
+    case ppkBuffer(PPKBuffers.Owner, level: Int, isLow: Bool)
     /// charon refuses something that the tunnels need, or cannot be asked.
     case convergenceFailed(String)
   }
@@ -31,24 +39,31 @@ public actor TunnelKeeper {
     /// Why it is down, or why the last attempt failed.
     public var reason: String?
     public var failureCount: Int
+    /// Nil without a dynamic PPK.
+    public var renewal: PPKRenewal.Report?
   }
 
-  private let sealer: Sealer
-  private let limits: TunnelSession.Limits
-  private let source: (any DynamicPPKSource)?
-  private var dynamicPPKs = DynamicPPKs()
+  // What follows without `private` is for the keeper's other file.
+  let sealer: Sealer
+  let limits: TunnelSession.Limits
+  let source: PPKBuffers?
+  var dynamicPPKs = DynamicPPKs()
   /// Look-ups under way, by ID.
-  private var lookUps: [String: Task<SecretBytes?, Never>] = [:]
+  var lookUps: [String: Task<SecretBytes?, Never>] = [:]
   /// The private keys that were given to a charon of others; nil when charon has no others.
   private var ourKeys: Set<String>?
-  private let onNotice: @Sendable (Notice) -> Void
+  let onNotice: @Sendable (Notice) -> Void
   private var mapping: IPsecMapping?
-  private var client: VICIClient?
-  private var sessions: [String: TunnelSession] = [:]
-  private var connections: [String: DesiredConnection] = [:]
+  /// What an earlier agent left in charon of how tunnels were set up; read once for each charon.
+  private var setUpNotes: [String: SetUpNote]?
+  var client: VICIClient?
+  var sessions: [String: TunnelSession] = [:]
+  var connections: [String: DesiredConnection] = [:]
   private var isConverging = false
   private var needsConvergence = false
   private var isListening = false
+  /// Since all SAs were listed last, events have told of every change.
+  private var hasSeenAll = false
   private var timer: Task<Void, Never>?
 
   /// - Parameters:
@@ -61,7 +76,9 @@ public actor TunnelKeeper {
   ) {
     self.sealer = sealer
     self.limits = limits
-    self.source = source
+    self.source = source.map { source in
+      PPKBuffers(source) { owner, level, isLow in onNotice(.ppkBuffer(owner, level: level, isLow: isLow)) }
+    }
     ourKeys = sharesCharon ? [] : nil
     self.onNotice = onNotice
   }
@@ -84,6 +101,7 @@ public actor TunnelKeeper {
   private func set(_ mapping: IPsecMapping) {
     self.mapping = mapping
     connections = Dictionary(mapping.desired.connections.map { ($0.name, $0) }) { first, _ in first }
+    if let source { Task { await source.prepare(for: PPKBuffers.wanted(mapping.desired.connections)) } }
   }
 
   /// A notice of the charon that carries the tunnels. They have to come in order.
@@ -102,7 +120,9 @@ public actor TunnelKeeper {
       isListening = true
       await converge()
     case .vici(.down(.commands, _)): client = nil
-    case .vici(.down): isListening = false
+    case .vici(.down):
+      isListening = false
+      hasSeenAll = false
     case .vici(.event(let name, let message)):
       if let event = CharonEvent(name, message) { await take(event) }
     }
@@ -118,13 +138,24 @@ public actor TunnelKeeper {
 
   /// How the tunnels are.
   public var states: [String: State] {
+    get async {
+      let levels = await source?.bufferLevels ?? [:]
+      return states(bufferLevels: levels)
+    }
+  }
+
+  private func states(bufferLevels: [PPKBuffers.Owner: Int]) -> [String: State] {
     var states: [String: State] = [:]
     for tunnel in mapping?.tunnels ?? [] {
       let session = sessions[tunnel.name]
       let current = session?.current
+      var renewal = session?.renewalReport
+      if let ppk = tunnel.connections.first.flatMap({ connections[$0]?.ppk }), let owner = PPKBuffers.Owner(ppk) {
+        renewal?.bufferLevel = bufferLevels[owner]
+      }
       states[tunnel.name] = State(
         session: current, quantumResistance: current.map { resistance($0) } ?? .disabled,
-        reason: tunnel.reasonDown ?? session?.lastFailure, failureCount: session?.failureCount ?? 0)
+        reason: tunnel.reasonDown ?? session?.lastFailure, failureCount: session?.failureCount ?? 0, renewal: renewal)
     }
     return states
   }
@@ -140,11 +171,17 @@ public actor TunnelKeeper {
       needsConvergence = false
       let driver = Driver(client: client, sealer: sealer)
       do throws(VICIError) {
-        let failures = try await driver.converge(to: mapping.desired, ourKeys: ourKeys).failures
+        let (_, failures, loaded) = try await driver.converge(to: mapping.desired, ourKeys: ourKeys)
         ourKeys?.formUnion(mapping.desired.keys.map(\.identifier))
+        if setUpNotes == nil {
+          let found = SetUpNote.all(loaded.secrets)
+          setUpNotes = found.mapValues { $0.note }
+          dynamicPPKs.adopt(notes: found.mapValues { $0.name })
+        }
         for failure in failures { onNotice(.convergenceFailed(failure.reason)) }
         let all = try await driver.sessions()
-        guard !needsConvergence else { continue }
+        // What happens before events are heard would be missed.
+        guard !needsConvergence, isListening else { continue }
         await settle(mapping, all, failed: Set(failures.map(\.step)))
       } catch {
         onNotice(.convergenceFailed(error.description))
@@ -164,16 +201,31 @@ public actor TunnelKeeper {
       }
       await update(tunnel.name) { session, now in
         // The SAs first, so that one that is up is not begun again.
-        let known = session.resynchronize(byTunnel[tunnel.name] ?? [], now: now)
-        return known + session.configure(wanted, now: now)
+        let known = session.resynchronize(
+          byTunnel[tunnel.name] ?? [], isComplete: !hasSeenAll,
+          note: setUpNotes?[tunnel.name], now: now)
+        let effects = known + session.configure(wanted, now: now)
+        let ppk = wanted.first.flatMap { connections[$0.connection]?.ppk }
+        session.configure(ppk?.lifetime, isRequired: ppk?.isRequired ?? false)
+        return effects
       }
     }
-    for name in sessions.keys where !names.contains(name) { sessions[name] = nil }
+    hasSeenAll = isListening
+    // They are of what was there when this agent came.
+    setUpNotes = [:]
+    for name in sessions.keys where !names.contains(name) {
+      sessions[name] = nil
+      await unload(dynamicPPKs.release(name))
+    }
+    for name in dynamicPPKs.notes.keys where !names.contains(name) { await unload(dynamicPPKs.note(nil, name)) }
   }
 
   /// charon has ended: its SAs are gone with it.
   private func lose() {
     client = nil
+    hasSeenAll = false
+    setUpNotes = nil
+    dynamicPPKs.loseNotes()
     for name in sessions.keys.sorted() {
       for case .wentDown(let reason) in sessions[name]?.charonLost(now: .now) ?? [] {
         onNotice(.down(tunnel: name, reason: reason))
@@ -188,7 +240,7 @@ public actor TunnelKeeper {
       return
     }
     if case .log(let line) = event, case .ppkMissing(let id, _) = NegotiationReport(line.message),
-      case .dynamic(let profile, _, let remoteSystem) = connections[connection]?.ppk
+      case .dynamic(let profile, _, let remoteSystem, _) = connections[connection]?.ppk
     {
       // Where the plugin is, it was asked for: this is over at once.
       Task { _ = await lookUp(id, profile, remoteSystem, tunnel) }
@@ -208,11 +260,11 @@ public actor TunnelKeeper {
     return name.isEmpty ? nil : String(name)
   }
 
-  private func update(
+  func update(
     _ tunnel: String, _ body: (inout TunnelSession, ContinuousClock.Instant) -> [TunnelSession.Effect]
   ) async {
     let failuresBefore = sessions[tunnel]?.failureCount ?? 0
-    let effects = body(&sessions[tunnel, default: TunnelSession(limits: limits)], .now)
+    let effects = body(&sessions[tunnel, default: TunnelSession(limits: limits, jitter: .random(in: 0..<1))], .now)
     if let session = sessions[tunnel], session.failureCount > failuresBefore {
       onNotice(
         .negotiationFailed(tunnel: tunnel, reason: session.lastFailure ?? "unknown", count: session.failureCount))
@@ -224,21 +276,25 @@ public actor TunnelKeeper {
   private func carryOut(_ effect: TunnelSession.Effect, _ tunnel: String) async {
     switch effect {
     case .cameUp(let sa):
-      let resistance = resistance(sa)
-      onNotice(.up(tunnel: tunnel, sa, resistance))
-      if connections[sa.connection]?.ppk != nil, !sa.usesPPK { onNotice(.ppkFallback(tunnel: tunnel)) }
-      await unload(dynamicPPKs.release(tunnel))
-      await coverIKESA(sa)
+      onNotice(.up(tunnel: tunnel, sa, resistance(sa)))
+      await finish(sa, tunnel)
+    case .replaced(let sa):
+      if connections[sa.connection]?.ppk?.lifetime != nil, sa.usesPPK {
+        onNotice(.ppkRenewed(tunnel: tunnel, sa, ppkID: sessions[tunnel]?.currentSetUp?.ppkID))
+      }
+      await finish(sa, tunnel)
     case .wentDown(let reason): onNotice(.down(tunnel: tunnel, reason: reason))
     case .initiate(let wanted):
-      if case .dynamic(let profile, let isRequired, let remoteSystem) = connections[wanted.connection]?.ppk {
+      if connections[wanted.connection]?.ppk?.lifetime != nil {
         // The key service may be slow, and events go on meanwhile.
-        Task {
-          await initiate(wanted, tunnel, profile: profile, remoteSystem: remoteSystem, isRequired: isRequired)
-        }
+        Task { await initiateWithFreshPPK(wanted, tunnel, isRenewal: false) }
       } else {
         await initiate(wanted, tunnel)
       }
+    case .renew(let wanted): Task { await initiateWithFreshPPK(wanted, tunnel, isRenewal: true) }
+    case .renewalFailed(let reason, let count):
+      onNotice(.ppkRenewalFailed(tunnel: tunnel, reason: reason, count: count))
+    case .ppkAged(let age, let isExhausted): onNotice(.ppkAged(tunnel: tunnel, age, isExhausted: isExhausted))
     case .terminate(let id):
       guard let client else { return }
       // It may have gone by itself.
@@ -246,122 +302,20 @@ public actor TunnelKeeper {
     }
   }
 
-  private func initiate(_ wanted: TunnelSession.Wanted, _ tunnel: String) async {
+  /// What a new SA that carries the tunnel leaves to be done.
+  private func finish(_ sa: IKESA, _ tunnel: String) async {
+    if connections[sa.connection]?.ppk != nil, !sa.usesPPK { onNotice(.ppkFallback(tunnel: tunnel)) }
+    await unload(dynamicPPKs.release(tunnel))
+    await coverIKESA(sa, tunnel)
+    await note(sa, tunnel)
+  }
+
+  func initiate(_ wanted: TunnelSession.Wanted, _ tunnel: String) async {
     guard let client else { return }
     do throws(VICIError) {
       try await Driver(client: client, sealer: sealer).initiate(wanted)
     } catch {
       await update(tunnel) { session, now in session.initiatingFailed(error.description, now: now) }
-    }
-  }
-
-  // MARK: Dynamic PPKs
-
-  /// A PPK protects what is derived after it was mixed in: the children, but not the keys of the IKE SA that set them up
-  /// (RFC 8784, section 6). Its first rekey makes up for that; the end that began does it.
-  private func coverIKESA(_ sa: IKESA) async {
-    guard sa.usesPPK, sa.role == .initiator, (sa.established ?? .zero) < limits.healthyAfter, let client else { return }
-    // If it fails, the rekey at its time does it.
-    try? await Driver(client: client, sealer: sealer).rekey(sa.uniqueID)
-  }
-
-  /// Begins a negotiation with a key of the key service.
-  private func initiate(
-    _ wanted: TunnelSession.Wanted, _ tunnel: String, profile: String, remoteSystem: String?, isRequired: Bool
-  ) async {
-    do {
-      let id: String
-      if let again = dynamicPPKs.idToOfferAgain(tunnel) {
-        id = again
-      } else {
-        await unload(dynamicPPKs.release(tunnel))
-        guard let source else { throw VICIError(.refused, "there is no key service") }
-        let fresh = try await source.newPPK(profile: profile, remoteSystem: remoteSystem)
-        try await load(fresh.id, fresh.key)
-        dynamicPPKs.offer(fresh.id, tunnel)
-        id = fresh.id
-      }
-      // The configuration, or charon, may have changed while the key was fetched.
-      guard let client, let connection = connections[wanted.connection], connection.childName == wanted.child else {
-        return
-      }
-      try await client.call("load-conn", connection.message(dynamicPPK: id))
-      await initiate(wanted, tunnel)
-      // The attempt holds on to what it began with. A responder has to take any ID, or two ends that begin at once would
-      // each insist on their own.
-      _ = try? await client.call("load-conn", connection.message())
-      return
-    } catch {
-      let reason = "no PPK from SKS profile '\(profile)': \(error)"
-      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: reason))
-      guard !isRequired else {
-        return await update(tunnel) { session, now in session.initiatingFailed(reason, now: now) }
-      }
-    }
-    await initiate(wanted, tunnel)
-  }
-
-  /// The key of an ID that a far end has named, for charon's plugin.
-  func answer(_ question: PPKQuestion) async -> PPKAnswer {
-    guard let tunnel = Self.tunnel(of: question.connection), sessions[tunnel] != nil,
-      case .dynamic(let profile, _, let remoteSystem) = connections[question.connection]?.ppk,
-      PPKIdentifier.fault(ofDynamic: question.id) == nil
-    else { return .notFound }
-    guard source != nil else { return .unavailable }
-    guard let key = await lookUp(question.id, profile, remoteSystem, tunnel) else { return .notFound }
-    return .found(key)
-  }
-
-  /// Fetches the key of an ID that the far end has named and charon does not have, and loads it, for its next attempts:
-  /// the key service gives it once.
-  private func lookUp(
-    _ id: String, _ profile: String, _ remoteSystem: String?, _ tunnel: String
-  ) async -> SecretBytes? {
-    if let underWay = lookUps[id] { return await underWay.value }
-    guard let source, dynamicPPKs.beginLookUp(id) else { return nil }
-    let lookUp = Task { () -> SecretBytes? in
-      do {
-        let key = try await source.ppk(profile: profile, remoteSystem: remoteSystem, id: id)
-        dynamicPPKs.lookedUp(id, tunnel, isLoaded: true)
-        // Who asks does not wait for charon: a command before this one may itself wait for the IKE SA that the plugin
-        // asks for.
-        Task { await loadForLater(id, key, profile, tunnel) }
-        return key
-      } catch {
-        dynamicPPKs.lookedUp(id, tunnel, isLoaded: false)
-        onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "no PPK of that ID from SKS profile '\(profile)': \(error)"))
-        return nil
-      }
-    }
-    lookUps[id] = lookUp
-    defer { lookUps[id] = nil }
-    return await lookUp.value
-  }
-
-  private func loadForLater(_ id: String, _ key: SecretBytes, _ profile: String, _ tunnel: String) async {
-    do throws(VICIError) { try await load(id, key) } catch {
-      onNotice(.ppkFetchFailed(tunnel: tunnel, reason: "the PPK from SKS profile '\(profile)' is not usable: \(error)"))
-    }
-  }
-
-  private func load(_ id: String, _ key: SecretBytes) async throws(VICIError) {
-    if let fault = PPKIdentifier.fault(ofDynamic: id) { throw VICIError(.refused, fault) }
-    guard !key.isEmpty else { throw VICIError(.refused, "the key is empty") }
-    guard let client else { throw VICIError(.disconnected, "charon's VICI socket is not connected") }
-    var message = VICIMessage()
-    message.add("id", DynamicPPKs.secretName(id))
-    message.add("type", "ppk")
-    message.add("data", key)
-    message.add("owners", PPKIdentifier.owners(id))
-    try await client.call("load-shared", message)
-  }
-
-  private func unload(_ names: [String]) async {
-    for name in names {
-      var message = VICIMessage()
-      message.add("id", name)
-      // With charon gone, its secrets are too.
-      _ = try? await client?.call("unload-shared", message)
     }
   }
 

@@ -11,7 +11,8 @@
 /// of an earlier configuration is *old*. Old SAs carry traffic until a current one is up, or until they have had their
 /// time. Of several current SAs the newest is kept: the far end has begun anew, perhaps because it lost the others. But
 /// where both ends began at once, each may think another the newest: of SAs that came up nearly together, both ends keep
-/// that with the lowest initiator's SPI.
+/// that with the lowest initiator's SPI. So a fresh PPK while the tunnel is up (`PPKRenewal`) is one more negotiation, and
+/// the old SA ends as a duplicate.
 public struct TunnelSession: Sendable {
   public typealias Instant = ContinuousClock.Instant
 
@@ -30,6 +31,7 @@ public struct TunnelSession: Sendable {
     public var duplicateLimit: Duration = .seconds(3)
     /// SAs that came up within that time did so at once.
     public var nearlyTogether: Duration = .seconds(10)
+    public var renewal = PPKRenewal.Limits()
 
     public init() {}
   }
@@ -60,6 +62,14 @@ public struct TunnelSession: Sendable {
     case cameUp(IKESA)
     /// It does not any more.
     case wentDown(reason: String)
+    /// Begin a negotiation with a fresh PPK, beside the SA that there is; without one the attempt fails.
+    case renew(Wanted)
+    /// Another SA has taken the place of the one that was current, and is the only one now.
+    case replaced(IKESA)
+    /// There is no fresh PPK yet, and the SA goes on; so often in a row.
+    case renewalFailed(reason: String, count: Int)
+    /// The PPK in use is old, or too old.
+    case ppkAged(Duration, isExhausted: Bool)
   }
 
   private enum Attempt {
@@ -71,8 +81,13 @@ public struct TunnelSession: Sendable {
   private let limits: Limits
   private var wanted: [Wanted] = []
   private var sessions: [UInt32: IKESA] = [:]
-  /// When each session came up; a rekey does not count.
-  private var since: [UInt32: Instant] = [:]
+  /// When and how each session came up; a rekey does not count.
+  private var setUps: [UInt32: PPKRenewal.SetUp] = [:]
+  /// IDs of PPKs that charon's log named of negotiations which are not known yet, by their numbers.
+  private var earlyPPKIDs: [UInt32: String] = [:]
+  /// Numbers of SAs that have ended, the last ones: charon does not use one twice.
+  private var ended: [UInt32] = []
+  private var renewal: PPKRenewal
   private var attempt = Attempt.none
   private var failures = 0
   /// When the far end's last attempt failed.
@@ -86,10 +101,17 @@ public struct TunnelSession: Sendable {
   /// How often a negotiation has failed, in all.
   public private(set) var failureCount = 0
 
-  public init(limits: Limits = Limits()) { self.limits = limits }
+  /// - Parameter jitter: 0..<1, by which renewals of tunnels differ.
+  public init(limits: Limits = Limits(), jitter: Double = 0) {
+    self.limits = limits
+    renewal = PPKRenewal(limits: limits.renewal, jitter: jitter)
+  }
 
   /// The SA that carries the tunnel.
   public var current: IKESA? { currents.first }
+
+  /// How it came up.
+  var currentSetUp: PPKRenewal.SetUp? { current.flatMap { setUps[$0.uniqueID] } }
 
   public var nextTimeout: Instant? {
     let attemptTime: Instant? =
@@ -97,7 +119,15 @@ public struct TunnelSession: Sendable {
       case .none: nil
       case .attempting(let until), .pausing(let until): until
       }
-    return [attemptTime, oldUntil, duplicateUntil].compactMap { $0 }.min()
+    let renewalTime = currents.count == 1 ? renewal.nextTimeout : nil
+    return [attemptTime, oldUntil, duplicateUntil, renewalTime].compactMap { $0 }.min()
+  }
+
+  /// How its PPKs are renewed; nil without dynamic ones.
+  public var renewalReport: PPKRenewal.Report? {
+    var report = renewal.report
+    if report?.since != nil { report?.ppkID = currentSetUp?.ppkID }
+    return report
   }
 
   // MARK: Inputs
@@ -113,11 +143,37 @@ public struct TunnelSession: Sendable {
     return settle(now: now, downReason: "the configuration has changed")
   }
 
+  /// How long the PPKs of the tunnel are used; nil where no dynamic one is.
+  public mutating func configure(_ lifetime: PPKLifetime?, isRequired: Bool) {
+    renewal.configure(lifetime, isRequired: isRequired, initiates: wanted.contains(where: \.initiates))
+  }
+
   /// All SAs of the tunnel's connections, as `list-sas` tells them.
-  public mutating func resynchronize(_ all: [IKESA], now: Instant) -> [Effect] {
-    sessions = Dictionary(all.map { ($0.uniqueID, $0) }) { _, last in last }
-    since = sessions.mapValues { sa in
-      since[sa.uniqueID] ?? now.advanced(by: .zero - (sa.established ?? .zero))
+  ///
+  /// - Parameters:
+  ///   - isComplete: false when an SA may be missing that is there, since charon leaves those out that are busy: what is
+  ///     known stays then, for events tell when it ends.
+  ///   - note: what an earlier agent knew of how the tunnel was set up: charon tells the last rekey only.
+  public mutating func resynchronize(
+    _ all: [IKESA], isComplete: Bool = true, note: SetUpNote? = nil, now: Instant
+  ) -> [Effect] {
+    // A listing may be older than an event that was taken before it.
+    let listed = Dictionary(all.filter { !ended.contains($0.uniqueID) }.map { ($0.uniqueID, $0) }) { $1 }
+    let gone = setUps.filter { listed[$0.key] == nil }
+    sessions = isComplete ? listed : sessions.merging(listed) { $1 }
+    for id in gone.keys where sessions[id] == nil { setUps[id] = nil }
+    let new = sessions.values.filter { setUps[$0.uniqueID] == nil }
+    for sa in new {
+      var setUp = PPKRenewal.SetUp(sa, since: now.advanced(by: .zero - (sa.established ?? .zero)))
+      if isComplete, gone.count == 1, new.count == 1, let before = gone.values.first {
+        // A rekey that was not seen.
+        setUp = before
+      } else if let note, sessions.count == 1, note.age >= now - setUp.since {
+        setUp.since = now.advanced(by: .zero - note.age)
+        setUp.isOurs = note.isOurs
+        setUp.isNoted = true
+      }
+      setUps[sa.uniqueID] = setUp
     }
     return settle(now: now, downReason: "the SA has gone")
   }
@@ -128,26 +184,32 @@ public struct TunnelSession: Sendable {
     case .sessionUp(var sa):
       sa.children = sessions[sa.uniqueID]?.children ?? []
       sessions[sa.uniqueID] = sa
-      since[sa.uniqueID] = since[sa.uniqueID] ?? now
+      begin(sa, now: now)
     case .sessionDown(let sa): forget(sa.uniqueID)
     case .childUp(let sa):
       var merged = sa
       let others = sessions[sa.uniqueID]?.children ?? []
       merged.children += others.filter { other in !sa.children.contains { $0.uniqueID == other.uniqueID } }
       sessions[sa.uniqueID] = merged
-      since[sa.uniqueID] = since[sa.uniqueID] ?? now
+      begin(sa, now: now)
     case .childDown(let sa):
       sessions[sa.uniqueID]?.children.removeAll { gone in sa.children.contains { $0.uniqueID == gone.uniqueID } }
     case .rekeyed(let old, var new):
       new.children = sessions[old.uniqueID]?.children ?? []
-      since[new.uniqueID] = since[old.uniqueID] ?? now
+      setUps[new.uniqueID] = setUps[old.uniqueID] ?? PPKRenewal.SetUp(new, since: now)
       sessions[new.uniqueID] = new
       forget(old.uniqueID)
     case .childRekeyed(let session, let old, let new):
       sessions[session.uniqueID]?.children.removeAll { $0.uniqueID == old.uniqueID || $0.uniqueID == new.uniqueID }
       sessions[session.uniqueID]?.children.append(new)
     case .log(let line):
-      guard case .failure(let reason) = NegotiationReport(line.message) else { return [] }
+      let report = NegotiationReport(line.message)
+      if case .ppkUsed(let id) = report, let number = line.uniqueID { note(ppkID: id, of: number) }
+      guard let reason = report?.failureReason else { return [] }
+      if renewal.isUnderWay, current != nil, let id = line.uniqueID, sessions[id] == nil {
+        renewal.take(failure: reason, now: now)
+        return []
+      }
       lastFailure = reason
       // charon gives up then, without an event. What it logs comes before it does, so it is given a moment.
       if case .attempting(let until) = attempt, reason != NegotiationReport.noAnswer {
@@ -171,10 +233,18 @@ public struct TunnelSession: Sendable {
     return []
   }
 
+  /// There is no fresh PPK, or charon would not begin with it.
+  public mutating func renewingFailed(_ reason: String, now: Instant) -> [Effect] {
+    let failed = renewal.fail(reason, now: now)
+    return renewalEffects(failed)
+  }
+
   /// charon has gone, and all SAs with it. It is configured anew when it is back.
   public mutating func charonLost(now: Instant) -> [Effect] {
     sessions = [:]
-    since = [:]
+    setUps = [:]
+    earlyPPKIDs = [:]
+    ended = []
     wanted = []
     attempt = .none
     failures = 0
@@ -199,7 +269,28 @@ public struct TunnelSession: Sendable {
       duplicateUntil = nil
       effects += drop(currents.dropFirst().map(\.uniqueID))
     }
-    return effects + settle(now: now, downReason: "the SA of an earlier configuration has had its time")
+    var downReason = "the SA of an earlier configuration has had its time"
+    // Of two, the one that stays is not settled.
+    if currents.count == 1 {
+      let due = renewal.timeout(now: now)
+      effects += renewalEffects(due)
+      if due.contains(where: { if case .exhausted(_, true) = $0 { true } else { false } }) {
+        effects += drop(currents.map(\.uniqueID))
+        downReason = "its PPK has reached its maximum age"
+      }
+    }
+    return effects + settle(now: now, downReason: downReason)
+  }
+
+  private func renewalEffects(_ effects: [PPKRenewal.Effect]) -> [Effect] {
+    effects.compactMap { effect in
+      switch effect {
+      case .renew: wanted.first(where: \.initiates).map { .renew($0) }
+      case .failed(let reason): .renewalFailed(reason: reason, count: renewal.failuresInARow)
+      case .aged(let age): .ppkAged(age, isExhausted: false)
+      case .exhausted(let age, _): .ppkAged(age, isExhausted: true)
+      }
+    }
   }
 
   // MARK: Rules
@@ -207,10 +298,12 @@ public struct TunnelSession: Sendable {
   /// The current SAs, the one to keep first.
   private var currents: [IKESA] {
     let all = sessions.values.filter { isCurrent($0) }
-    guard let newest = all.compactMap({ since[$0.uniqueID] }).max() else { return [] }
+    guard let newest = all.compactMap({ setUps[$0.uniqueID]?.since }).max() else { return [] }
     let oldest = newest.advanced(by: .zero - limits.nearlyTogether)
     func rank(_ sa: IKESA) -> (Bool, String, UInt32) {
-      (since[sa.uniqueID].map { $0 <= oldest } ?? true, sa.initiatorSPI, sa.uniqueID)
+      let setUp = setUps[sa.uniqueID]
+      // A rekey at one end, before the other hears of it, must not change what they agree on.
+      return (setUp.map { $0.since <= oldest } ?? true, setUp?.spi ?? sa.initiatorSPI, sa.uniqueID)
     }
     return all.sorted { left, right in
       let (left, right) = (rank(left), rank(right))
@@ -218,9 +311,28 @@ public struct TunnelSession: Sendable {
     }
   }
 
+  private mutating func begin(_ sa: IKESA, now: Instant) {
+    guard setUps[sa.uniqueID] == nil else { return }
+    var setUp = PPKRenewal.SetUp(sa, since: now)
+    setUp.ppkID = earlyPPKIDs.removeValue(forKey: sa.uniqueID)
+    setUps[sa.uniqueID] = setUp
+  }
+
+  private mutating func note(ppkID id: String, of number: UInt32) {
+    guard setUps[number] == nil else {
+      setUps[number]?.ppkID = id
+      return
+    }
+    // Of negotiations that failed nothing more is heard.
+    if earlyPPKIDs.count >= 16 { earlyPPKIDs = [:] }
+    earlyPPKIDs[number] = id
+  }
+
   private mutating func forget(_ id: UInt32) {
     sessions[id] = nil
-    since[id] = nil
+    setUps[id] = nil
+    ended.append(id)
+    if ended.count > 16 { ended.removeFirst() }
   }
 
   private func isCurrent(_ sa: IKESA) -> Bool {
@@ -262,7 +374,13 @@ public struct TunnelSession: Sendable {
       lastFailure = nil
       oldUntil = nil
       effects += drop(old)
-      duplicateUntil = currents.count < 2 ? nil : duplicateUntil ?? now.advanced(by: limits.duplicateLimit)
+      let isAlone = currents.count < 2
+      duplicateUntil = isAlone ? nil : duplicateUntil ?? now.advanced(by: limits.duplicateLimit)
+      if isAlone, let setUp = setUps[current.uniqueID],
+        renewal.track(setUp, isProtected: current.usesPPK, now: now)
+      {
+        effects.append(.replaced(current))
+      }
     } else {
       if isUp && old.isEmpty {
         effects.append(.wentDown(reason: downReason))
@@ -278,6 +396,13 @@ public struct TunnelSession: Sendable {
       }
     }
     isUp = current != nil || (isUp && !old.isEmpty)
+    if !isUp { renewal.end() }
     return effects
+  }
+}
+
+extension PPKRenewal.SetUp {
+  fileprivate init(_ sa: IKESA, since: PPKRenewal.Instant) {
+    self.init(id: sa.uniqueID, spi: sa.initiatorSPI, since: since, isOurs: sa.role == .initiator)
   }
 }
