@@ -53,7 +53,8 @@ def test_a_session_outlives_its_kme_until_its_ppk_is_too_old(near, ends, tmp_pat
     limits = "<refresh-interval>20</refresh-interval><maximum-age>60</maximum-age>"
     with far_agent(tmp_path, ends) as far, far.manager() as there, near.manager() as here, kmes(tmp_path, ends) as kme:
         with notifications(near) as told:
-            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True, before=sks_profile(NEAR, kme["B"])))
+            commit(there, configuration(FAR, NEAR, ppk=dynamic_ppk(), responder=True,
+                                        before=sks_profile(NEAR, kme["B"])))
             commit(here, configuration(NEAR, FAR, ppk=dynamic_ppk(lifetime=limits), before=sks_profile(NEAR, kme["A"])))
             told("tunnel-up", limit=60)
             kme.stop()
