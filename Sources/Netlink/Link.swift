@@ -68,12 +68,15 @@ public struct Link: Sendable, Hashable {
   public var xfrmIdentifier: UInt32?
   /// The mode of a bond.
   public var bondMode: BondMode?
+  /// The group that whoever made it has put it in (`ip link … group`); 0 is the default one.
+  public var group: UInt32 = 0
 
   /// A link as it would be told of; the kernel's are read by ``RTNetlink``.
   public init(
     index: UInt32, name: String, flags: Flags, operationalState: OperationalState, mtu: UInt32,
     hardwareAddress: [UInt8], master: UInt32? = nil, parent: UInt32? = nil, kind: String? = nil,
-    hardwareType: UInt16 = 0, alias: String? = nil, xfrmIdentifier: UInt32? = nil, bondMode: BondMode? = nil
+    hardwareType: UInt16 = 0, alias: String? = nil, xfrmIdentifier: UInt32? = nil, bondMode: BondMode? = nil,
+    group: UInt32 = 0
   ) {
     self.index = index
     self.name = name
@@ -88,6 +91,7 @@ public struct Link: Sendable, Hashable {
     self.alias = alias
     self.xfrmIdentifier = xfrmIdentifier
     self.bondMode = bondMode
+    self.group = group
   }
 
   /// Whether it carries Ethernet frames.

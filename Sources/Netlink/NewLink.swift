@@ -17,11 +17,14 @@ public struct NewLink: Sendable, Hashable {
   public var kind: Kind
   /// In bytes; nil for the driver's default.
   public var mtu: UInt32?
+  /// The group to put it in; nil for the default one.
+  public var group: UInt32?
 
-  public init(name: String, kind: Kind, mtu: UInt32? = nil) {
+  public init(name: String, kind: Kind, mtu: UInt32? = nil, group: UInt32? = nil) {
     self.name = name
     self.kind = kind
     self.mtu = mtu
+    self.group = group
   }
 }
 

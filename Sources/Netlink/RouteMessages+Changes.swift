@@ -22,7 +22,8 @@ extension RouteMessages {
       end.attribute(LinkAttribute.name, text: try checked(name: peer))
       data.attribute(LinkAttribute.vethPeer, end.bytes, nested: true)
     }
-    return try newLink(name: link.name, kind: kind, mtu: link.mtu, data: data.bytes, sequence: sequence)
+    return try newLink(
+      name: link.name, kind: kind, mtu: link.mtu, group: link.group, data: data.bytes, sequence: sequence)
   }
 
   /// A virtual link of any kind; it is an error when there is one of that name.
@@ -31,12 +32,14 @@ extension RouteMessages {
   ///   - parent: the index of the link that it runs on.
   ///   - data: the attributes of its kind.
   static func newLink(
-    name: String, kind: String, parent: UInt32? = nil, mtu: UInt32? = nil, data: [UInt8], sequence: UInt32
+    name: String, kind: String, parent: UInt32? = nil, mtu: UInt32? = nil, group: UInt32? = nil, data: [UInt8],
+    sequence: UInt32
   ) throws(NetlinkError) -> NetlinkMessage {
     var writer = linkHeader(index: 0)
     writer.attribute(LinkAttribute.name, text: try checked(name: name))
     if let mtu { writer.attribute(LinkAttribute.mtu, mtu) }
     if let parent { writer.attribute(LinkAttribute.link, parent) }
+    if let group { writer.attribute(LinkAttribute.group, group) }
     var info = NetlinkWriter()
     info.attribute(LinkAttribute.infoKind, text: kind)
     if !data.isEmpty { info.attribute(LinkAttribute.infoData, data, nested: true) }

@@ -27,6 +27,7 @@ enum RouteMessages {
     static let linkInfo: UInt16 = 18
     static let alias: UInt16 = 20
     static let statistics: UInt16 = 23
+    static let group: UInt16 = 27
     static let networkNamespace: UInt16 = 28
     /// Inside linkInfo.
     static let infoKind: UInt16 = 1
@@ -138,7 +139,8 @@ enum RouteMessages {
       xfrmIdentifier: kind == "xfrm"
         ? try info?.nested(LinkAttribute.infoData)?.uint32(LinkAttribute.xfrmIdentifier) : nil,
       bondMode: kind == "bond"
-        ? try info?.nested(LinkAttribute.infoData)?.uint8(LinkAttribute.bondMode).flatMap(Link.BondMode.init) : nil)
+        ? try info?.nested(LinkAttribute.infoData)?.uint8(LinkAttribute.bondMode).flatMap(Link.BondMode.init) : nil,
+      group: try attributes.uint32(LinkAttribute.group) ?? 0)
   }
 
   /// An address of IPv4 or IPv6; nil when the message is about something else.

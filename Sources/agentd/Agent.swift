@@ -62,7 +62,7 @@ final class Agent: Sendable {
     interfaces = try InterfacesBackend(schema: schema, ports: ports, watcher: watcher, events: events)
     ipsec = IPsecBackend(
       schema: schema, sealer: sealer, events: events, service: sks.service, ports: ports,
-      links: KernelTunnelLinks(ports: ports), charon: charon
+      links: KernelTunnelLinks(ports: ports), watcher: watcher, charon: charon
     ) { level, text in
       switch level {
       case .info: logger.info("\(text)")

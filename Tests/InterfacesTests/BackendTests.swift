@@ -187,6 +187,20 @@ struct BackendTests {
     }
   }
 
+  @Test func straysAreLinksOfAgentsThatNobodyWants() {
+    func link(_ name: String, _ kind: String?, group: UInt32) -> Link {
+      Link(
+        index: 1, name: name, flags: [], operationalState: .up, mtu: 1500, hardwareAddress: [], kind: kind, group: group
+      )
+    }
+    let ours = KernelTunnelLinks.group
+    let links = [
+      link("tunnel-ip1", "xfrm", group: ours), link("tunnel-ip2", "xfrm", group: ours),
+      link("tunnel-ip3", "xfrm", group: 0), link("dummy0", "dummy", group: ours), link("eth0", nil, group: 0),
+    ]
+    #expect(KernelTunnelLinks.strays(links, except: ["tunnel-ip1"]).map(\.name) == ["tunnel-ip2"])
+  }
+
   @Test func oneLinkIsOneInterface() async throws {
     try await NetworkNamespace.run {
       let fixture = try Fixture()

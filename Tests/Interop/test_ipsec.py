@@ -5,9 +5,9 @@ import time
 
 import ipseclab
 import pytest
-from conftest import eventually
+from conftest import BASE, eventually
 from ipsecconfig import (
-    AGENTD_IPSEC, FAR, IKEV2, INNER, NEAR, TUNNEL, commit, configuration, interface, manual_ppk, plain_ppk, swanctl,
+    AGENTD_IPSEC, FAR, IKEV2, INNER, IPSEC, NEAR, TUNNEL, commit, configuration, interface, manual_ppk, plain_ppk, swanctl,
 )
 from ipseclab import LINK, Traffic, Wire, far_charon, is_up, notifications
 from lxml import etree
@@ -142,3 +142,29 @@ def test_the_userspace_data_plane_carries_one_tunnel_and_says_so(near):
         with pytest.raises(RPCError) as caught:
             commit(session, two)
         assert "one route-based tunnel" in str(caught.value)
+
+
+def test_what_the_far_end_protects_is_routed_to_the_tunnel(near, ends, tmp_path):
+    site, host = "10.99.7.0/24", "10.99.7.1"
+    text = swanctl(FAR, NEAR).replace("local_ts = 0.0.0.0/0", f"local_ts = {site}")
+    assert site in text
+    with far_charon(tmp_path, ends, text) as far, near.manager() as session, notifications(near) as notification:
+        ends.far.ip("address", "add", f"{host}/32", "dev", "lo")
+        ends.far.ip("link", "set", "lo", "up")
+
+        def routes():
+            return ends.near.ip("route", "show", site)
+
+        commit(session, configuration(NEAR, FAR))
+        notification("tunnel-up")
+        time.sleep(1)
+        assert routes() == "", "nobody asked for it"
+        reverse = ('<ipsec xmlns="{}"><profiles><profile><profile-name>ip1</profile-name><set><reverse-route {}/></set>'
+                   "</profile></profiles></ipsec>")
+        commit(session, reverse.format(IPSEC, ""))
+        eventually(lambda: "dev ipsec0" in routes(), 20)
+        answered = eventually(lambda: ends.near.within(lambda: ipseclab.echo(host, 3)) == 3, 20)
+        assert answered, far.text()[-2000:]
+        # It goes with the session, and with the leaf.
+        commit(session, reverse.format(IPSEC, f'xmlns:nc="{BASE}" nc:operation="delete"'))
+        eventually(lambda: routes() == "", 20)

@@ -107,6 +107,16 @@ struct ChangeTests {
     }
   }
 
+  @Test func aGroupStaysWithALink() async throws {
+    try await NetworkNamespace.run {
+      try RTNetlink.add(NewLink(name: "marked", kind: .dummy, group: 0x6167_7464))
+      try RTNetlink.add(NewLink(name: "other", kind: .dummy))
+      #expect(try RTNetlink.link(named: "marked")?.group == 0x6167_7464)
+      #expect(try RTNetlink.link(named: "other")?.group == 0)
+      #expect(try RTNetlink.links().filter { $0.group == 0x6167_7464 }.map(\.name) == ["marked"])
+    }
+  }
+
   @Test func tellsWhetherThereAreXFRMInterfaces() async throws {
     try await NetworkNamespace.run {
       let has = try RTNetlink.hasXFRMInterfaces()

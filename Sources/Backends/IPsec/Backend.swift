@@ -4,6 +4,7 @@ import Datastore
 import Glibc
 import Interfaces
 import KeyService
+import Netlink
 import Secrets
 import Synchronization
 import YANG
@@ -35,6 +36,10 @@ public final class IPsecBackend: Backend {
   private let host: CharonHost
   private let inbox: AsyncStream<ConfigurationTable>.Continuation
   private let runner: Task<Void, Never>
+  private let changes: AsyncStream<Void>.Continuation
+  private let follower: Task<Void, Never>
+  private let watcher: LinkWatcher?
+  private let subscription: LinkWatcher.Subscription?
   private let runtime: TunnelRuntime
 
   /// Starts nothing: a charon is there while tunnels are configured.
@@ -43,9 +48,10 @@ public final class IPsecBackend: Backend {
   ///   - service: where dynamic PPKs come from.
   ///   - ports: which Linux links interfaces are.
   ///   - links: makes the links of tunnels.
+  ///   - watcher: tells when addresses of source interfaces may have changed; nil where `follow` is called instead.
   public init(
     schema: Schema, sealer: Sealer, events: EventBus, service: any KeyService, ports: PortDirectory,
-    links: any TunnelLinks, charon: CharonChoice, log: @escaping IPsecLog = { _, _ in }
+    links: any TunnelLinks, watcher: LinkWatcher? = nil, charon: CharonChoice, log: @escaping IPsecLog = { _, _ in }
   ) {
     dataPlane = links.hasXFRMInterfaces ? .kernel : .userspace
     var charon = charon
@@ -68,6 +74,9 @@ public final class IPsecBackend: Backend {
       let line = notice.line
       log(line.level, line.text)
       if let event = notifications.event(notice) { events.publish(event) }
+      if case .protected(let tunnel, let selectors) = notice {
+        links.route(ReverseRoutes.destinations(selectors), to: tunnel)
+      }
     }
     view.follow(keeper)
     host = CharonHost(charon, keeper: keeper, view: view, log: log)
@@ -79,10 +88,27 @@ public final class IPsecBackend: Backend {
     runner = Task { [runtime] in
       for await table in stream { await runtime.take(table) }
     }
+    // However many changes come at once, they are looked at once.
+    let (signals, changes) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    self.changes = changes
+    follower = Task { [runtime] in
+      for await _ in signals { await runtime.follow() }
+    }
+    self.watcher = watcher
+    subscription = watcher?.subscribe { events in
+      if events.contains(where: \.mayMoveAddresses) { changes.yield() }
+    }
+    ports.observe { _ in changes.yield() }
   }
+
+  /// Links, addresses, or what stands for interfaces may have changed.
+  public func follow() { changes.yield() }
 
   /// Lets go of charon and its tunnels, which live on; to be called before the process exits.
   public func leave() async {
+    if let subscription { watcher?.cancel(subscription) }
+    changes.finish()
+    await follower.value
     inbox.finish()
     await runner.value
     await runtime.leave()
@@ -156,4 +182,14 @@ public final class IPsecBackend: Backend {
 
   /// The charon of our own, while there is one.
   public var ownCharon: Charon? { get async { await host.charon } }
+}
+
+extension LinkEvent {
+  /// Whether an interface may have another address after it.
+  fileprivate var mayMoveAddresses: Bool {
+    switch self {
+    case .appeared, .vanished, .addressAdded, .addressRemoved: true
+    case .changed(let before, let after): before.name != after.name
+    }
+  }
 }

@@ -73,6 +73,16 @@ import Testing
     try expectFault(.error, "tunnel/destination", "same address") {
       $0.configuration.tunnels[0].source = .address(try #require(IPv4Address("10.10.10.1")))
     }
+    try expectFault(.error, "match/fvrf/vrf-name", "charon has one socket") {
+      $0.configuration.profiles[0].fvrf = .named(["red"])
+    }
+    var policy = IKEv2Policy(name: "a")
+    policy.proposals = ["pr"]
+    policy.fvrf = .named(["default", "red"])
+    try expectFault(.error, "match/fvrf/vrfs/vrf[vrf-name='red']", "default VRF", isDown: false) {
+      $0.configuration.proposals = [IKEv2Proposal(name: "pr")]
+      $0.configuration.policies = [policy]
+    }
     try expectFault(.error, "match/fvrf", "does not match VRF 'red'") { $0.configuration.tunnels[0].fvrf = "red" }
   }
 

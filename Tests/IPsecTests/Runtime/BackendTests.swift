@@ -45,7 +45,10 @@ final class NotedLinks: TunnelLinks {
     return tunnel
   }
   func adopt(_ tunnel: String, link: String) { made.withLock { $0[tunnel] = 0 } }
-  func route(_ destinations: [AddressPrefix], to tunnel: String) {}
+  let strays = Mutex<[Set<String>]>([])
+  let routes = Mutex<[String: [AddressPrefix]]>([:])
+  func route(_ destinations: [AddressPrefix], to tunnel: String) { routes.withLock { $0[tunnel] = destinations } }
+  func removeStrays(except tunnels: Set<String>) throws(TunnelLinkError) { strays.withLock { $0.append(tunnels) } }
   func remove(_ tunnel: String) throws(TunnelLinkError) { made.withLock { $0[tunnel] = nil } }
 }
 
@@ -146,6 +149,28 @@ final class NotedLinks: TunnelLinks {
     #expect(links.made.withLock { $0 } == ["tunnel-ip7": 7], "an agent that ends leaves links as they are")
   }
 
+  @Test mutating func linksOfAnEarlierAgentAreSweptOnceAtTheStart() async throws {
+    try fixture.addTunnel(7)
+    let backend = backend(nowhere)
+    backend.apply(try fixture.changes())
+    #expect(await eventually { self.links.strays.withLock { $0 } == [["tunnel-ip7"]] })
+    let before = try fixture.root
+    try fixture.addTunnel(8, destination: "10.10.10.2")
+    backend.apply(try fixture.changes(from: before))
+    #expect(await eventually { self.links.made.withLock { $0.count } == 2 })
+    #expect(links.strays.withLock { $0.count } == 1)
+    await backend.leave()
+  }
+
+  @Test(arguments: [
+    (["10.2.0.0/24", "10.3.0.1/32"], ["10.2.0.0/24", "10.3.0.1/32"]), (["0.0.0.0/0"], []),
+    (["10.2.0.0/24[tcp/80]", "10.2.0.0..10.2.0.9", "2001:db8::/32", "10.0.0.0/33", "x/8", "10.0.0.0", ""], []),
+    (["10.2.0.0/24", "10.2.0.0/24"], ["10.2.0.0/24"]),
+  ])
+  func whatTheFarEndProtectsBecomesRoutes(selectors: [String], destinations: [String]) {
+    #expect(ReverseRoutes.destinations(selectors).map(\.description) == destinations)
+  }
+
   @Test(arguments: [
     ("the far end refuses our authentication", "authentication"),
     ("the far end has another preshared key, or another PPK", "authentication"),
@@ -165,6 +190,9 @@ final class NotedLinks: TunnelLinks {
       (.negotiationFailed(tunnel: "tunnel-ip1", reason: "r", count: 3), "negotiation-failed"),
       (.ppkFallback(tunnel: "tunnel-ip1"), "ppk-fallback"),
       (.ppkFetchFailed(tunnel: "tunnel-ip1", reason: "r"), "ppk-fetch-failed"), (.convergenceFailed("r"), nil),
+      (.ppkRenewalFailed(tunnel: "tunnel-ip1", reason: "r", count: 2), "ppk-renewal-failed"),
+      (.ppkAged(tunnel: "tunnel-ip1", .seconds(90), isExhausted: true), "ppk-age-alarm"),
+      (.protected(tunnel: "tunnel-ip1", ["10.0.0.0/8"]), nil),
     ]
     for (notice, name) in notices {
       let event = notifications.event(notice)

@@ -49,7 +49,7 @@ import Testing
     let keys = SharedKeys()
     let buffers = PPKBuffers(keys) { _, _, _ in }
     await buffers.prepare(for: [owner: policy(1, maximumAge: .milliseconds(200))])
-    #expect(await eventually { await keys.issued >= 3 })
+    #expect(await eventually(atMost: .seconds(60)) { await keys.issued >= 3 })
   }
 
   @Test func connectionsThatShareABufferWantTheLargest() throws {

@@ -207,7 +207,7 @@ struct TunnelMapper {
         connections.append(
           try DesiredConnection(
             tunnel: tunnel.name, number: connections.count + 1, initiates: ends.initiates, ppk: ppk.use,
-            settings: settings, child: child))
+            addsReverseRoute: ends.ipsec.addsReverseRoute, settings: settings, child: child))
       } catch { fail("", "the tunnel cannot be told to charon: \(error)") }
     }
   }

@@ -40,6 +40,10 @@ struct Validation {
 
   // MARK: IKEv2
 
+  static func reasonAgainst(vrf name: String) -> String {
+    "there are no tunnels in VRF '\(name)': charon has one socket for all of them, in the default VRF"
+  }
+
   private mutating func check(_ proposal: IKEv2Proposal) {
     let path = ModelPath.proposal(proposal.name)
     if !proposal.encryptions.isEmpty, proposal.encryptions.allSatisfy(\.isCombined), !proposal.integrities.isEmpty {
@@ -56,6 +60,9 @@ struct Validation {
       add(
         .reference, path + "/proposal/ikev2-proposal-names/ikev2-proposal-name[ikev2-proposal-name='\(name)']",
         "there is no IKEv2 proposal '\(name)'")
+    }
+    if let name = policy.fvrf.another {
+      add(.error, "\(path)/match/fvrf/vrfs/vrf[vrf-name='\(name)']", Self.reasonAgainst(vrf: name))
     }
     if policy.proposals.isEmpty { add(.warning, path, "it names no proposal: the default proposals are used") }
   }
@@ -78,6 +85,7 @@ struct Validation {
       guard let name, index.keyrings[name] == nil else { continue }
       add(.reference, "\(path)/\(leaf)", "there is no keyring '\(name)'")
     }
+    if let name = profile.fvrf.another { add(.error, path + "/match/fvrf/vrf-name", Self.reasonAgainst(vrf: name)) }
     for name in profile.trustpoints where index.trustpoints[name] == nil {
       add(
         .reference, "\(path)/pki/trustpoints/trustpoint[trustpoint-name='\(name)']", "there is no trustpoint '\(name)'")
@@ -207,9 +215,6 @@ struct Validation {
     where index.transformSets[name] == nil {
       add(.reference, "\(path)/transform-set/transform\(position + 1)", "there is no transform set '\(name)'")
     }
-    if profile.addsReverseRoute {
-      add(.warning, path + "/reverse-route", "a tunnel is for all traffic: there are no routes to learn")
-    }
     if let name = profile.ikev2Profile, index.profiles[name] == nil {
       add(.reference, "\(path)/ikev2-profile", "there is no IKEv2 profile '\(name)'")
     }
@@ -225,5 +230,12 @@ extension PeerIdentity {
       name.isPlainName && !name.hasPrefix(".") ? nil : "'\(name)' is no domain name"
     case .any: nil
     }
+  }
+}
+
+extension FrontDoorVRF {
+  /// A VRF besides the default one that it names, the first by name.
+  fileprivate var another: String? {
+    if case .named(let names) = self { names.filter { $0 != "default" }.min() } else { nil }
   }
 }

@@ -42,13 +42,17 @@ public struct DesiredConnection: Sendable, Equatable {
   /// Whether this side starts negotiations with it.
   public let initiates: Bool
   public let ppk: PPK?
+  /// What the far end protects is routed to the tunnel; not part of the digest.
+  public let addsReverseRoute: Bool
   private let settings: VICIMessage
   private let child: VICIMessage
   public let childName: String
 
   init(
-    tunnel: String, number: Int, initiates: Bool, ppk: PPK?, settings: VICIMessage, child: VICIMessage
+    tunnel: String, number: Int, initiates: Bool, ppk: PPK?, addsReverseRoute: Bool = false, settings: VICIMessage,
+    child: VICIMessage
   ) throws(VICIError) {
+    self.addsReverseRoute = addsReverseRoute
     name = "\(DesiredState.prefix)\(tunnel):\(number)"
     self.tunnel = tunnel
     self.initiates = initiates

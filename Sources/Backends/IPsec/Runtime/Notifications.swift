@@ -52,7 +52,7 @@ struct TunnelNotifications: Sendable {
           sksProfile: owner.profile, remoteSystemID: owner.remoteSystem, level: UInt8(clamping: level)))
     case .ppkBuffer(let owner, _, false):
       make(AgentdIPsec.PPKBufferRestored(sksProfile: owner.profile, remoteSystemID: owner.remoteSystem))
-    case .convergenceFailed: nil
+    case .convergenceFailed, .protected: nil
     }
   }
 
@@ -110,6 +110,8 @@ extension TunnelKeeper.Notice {
         isLow ? .warning : .notice,
         "SKS profile '\(owner.profile)': \(isLow ? "only \(level) PPKs are held ready" : "all PPKs are held ready again")"
       )
+    case .protected(let tunnel, let selectors):
+      (.info, "\(tunnel): the far end protects \(selectors.isEmpty ? "nothing" : selectors.joined(separator: ", "))")
     case .convergenceFailed(let reason): (.warning, "charon: \(reason)")
     }
   }

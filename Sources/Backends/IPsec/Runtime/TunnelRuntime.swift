@@ -6,8 +6,8 @@ import Interfaces
 ///
 ///     table ──▶ addresses ──▶ mapping ──▶ XFRM interfaces ──▶ charon ──▶ TunnelKeeper
 ///
-/// What does not work now is tried again each `interval`, as is the address of a source interface looked at again: a
-/// tunnel follows it.
+/// What does not work now is tried again each `interval`. A tunnel follows the address of its source interface: `follow`
+/// says when it may have changed.
 actor TunnelRuntime {
   static let interval = Duration.seconds(1)
   /// How long the first convergence waits for source interfaces to have an address: until then an earlier agent's
@@ -25,6 +25,8 @@ actor TunnelRuntime {
   private var configuration: IPsecConfiguration?
   private var mapping: IPsecMapping?
   private var madeLinks: Set<String> = []
+  /// What an earlier agent has left behind is gone.
+  private var hasSwept = false
   private var lastWarnings: Set<String> = []
   /// Something could not be done.
   private var isBehind = false
@@ -67,7 +69,13 @@ actor TunnelRuntime {
   }
 
   private func tick() async {
-    guard isBehind || !table.sourceInterfaces.isEmpty else { return }
+    guard isBehind else { return }
+    await converge()
+  }
+
+  /// Links, addresses, or what stands for interfaces may have changed.
+  func follow() async {
+    guard !table.sourceInterfaces.isEmpty else { return }
     await converge()
   }
 
@@ -126,6 +134,12 @@ actor TunnelRuntime {
         madeLinks.insert(name)
       }
     case .kernel:
+      if !hasSwept {
+        do throws(TunnelLinkError) {
+          try links.removeStrays(except: Set(configuration.tunnels.map(\.name)))
+          hasSwept = true
+        } catch { behind(error.description) }
+      }
       // The interface is there from its configuration on, whether or not the tunnel can be up.
       for tunnel in configuration.tunnels {
         guard let identifier = tunnel.interfaceID else { continue }

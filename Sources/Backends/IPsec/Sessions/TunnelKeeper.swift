@@ -26,6 +26,9 @@ public actor TunnelKeeper {
     case ppkRenewalFailed(tunnel: String, reason: String, count: Int)
     /// Its PPK is that old, or has reached its maximum age.
     case ppkAged(tunnel: String, Duration, isExhausted: Bool)
+    /// What the far end of a tunnel protects, in charon's words, where the configuration wants it routed to the tunnel;
+    /// empty when there is nothing, any more.
+    case protected(tunnel: String, [String])
     /// A buffer of keys has few left, or is full again.
     case ppkBuffer(PPKBuffers.Owner, level: Int, isLow: Bool)
     /// charon refuses something that the tunnels need, or cannot be asked.
@@ -59,6 +62,8 @@ public actor TunnelKeeper {
   var client: VICIClient?
   var sessions: [String: TunnelSession] = [:]
   var connections: [String: DesiredConnection] = [:]
+  /// Of tunnels with routes to it, what the far end protects.
+  private var protected: [String: [String]] = [:]
   private var isConverging = false
   private var needsConvergence = false
   private var isListening = false
@@ -215,6 +220,7 @@ public actor TunnelKeeper {
     setUpNotes = [:]
     for name in sessions.keys where !names.contains(name) {
       sessions[name] = nil
+      tellProtected(name)
       await unload(dynamicPPKs.release(name))
     }
     for name in dynamicPPKs.notes.keys where !names.contains(name) { await unload(dynamicPPKs.note(nil, name)) }
@@ -230,6 +236,7 @@ public actor TunnelKeeper {
       for case .wentDown(let reason) in sessions[name]?.charonLost(now: .now) ?? [] {
         onNotice(.down(tunnel: name, reason: reason))
       }
+      tellProtected(name)
     }
   }
 
@@ -270,6 +277,7 @@ public actor TunnelKeeper {
         .negotiationFailed(tunnel: tunnel, reason: session.lastFailure ?? "unknown", count: session.failureCount))
     }
     for effect in effects { await carryOut(effect, tunnel) }
+    tellProtected(tunnel)
     setTimer()
   }
 
@@ -308,6 +316,17 @@ public actor TunnelKeeper {
     await unload(dynamicPPKs.release(tunnel))
     await coverIKESA(sa, tunnel)
     await note(sa, tunnel)
+  }
+
+  private func tellProtected(_ tunnel: String) {
+    var selectors: [String] = []
+    if let sa = sessions[tunnel]?.current, connections[sa.connection]?.addsReverseRoute == true {
+      selectors = sa.children.filter(\.isInstalled).flatMap(\.remoteSelectors)
+    }
+    let known = protected[tunnel] ?? []
+    guard Set(selectors) != Set(known) else { return }
+    protected[tunnel] = selectors.isEmpty ? nil : selectors
+    onNotice(.protected(tunnel: tunnel, selectors))
   }
 
   func initiate(_ wanted: TunnelSession.Wanted, _ tunnel: String) async {

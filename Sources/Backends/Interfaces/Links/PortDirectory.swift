@@ -40,6 +40,7 @@ public final class PortDirectory: Sendable {
     var settled: Set<String> = []
     var routes: [String: [AddressPrefix]] = [:]
     var onChange: (@Sendable (Set<String>) -> Void)?
+    var observers: [@Sendable (Set<String>) -> Void] = []
   }
   private let state = Mutex(State())
 
@@ -104,8 +105,15 @@ public final class PortDirectory: Sendable {
     state.withLock { $0.onChange = call }
   }
 
+  /// The same for others who follow where interfaces are, for as long as this directory lives. It must not wait.
+  public func observe(_ call: @escaping @Sendable (_ interfaces: Set<String>) -> Void) {
+    state.withLock { $0.observers.append(call) }
+  }
+
   private func change(_ body: (inout State) -> Set<String>) {
-    let (interfaces, call) = state.withLock { state in (body(&state), state.onChange) }
-    if !interfaces.isEmpty { call?(interfaces) }
+    let (interfaces, call, observers) = state.withLock { state in (body(&state), state.onChange, state.observers) }
+    guard !interfaces.isEmpty else { return }
+    call?(interfaces)
+    for observer in observers { observer(interfaces) }
   }
 }

@@ -25,6 +25,10 @@ public protocol TunnelLinks: Sendable {
   /// Says which destinations are routed to the tunnel besides its own subnets.
   func route(_ destinations: [AddressPrefix], to tunnel: String)
 
+  /// Takes away the XFRM interfaces that an earlier agent has made for tunnels other than these. What somebody else has
+  /// made stays.
+  func removeStrays(except tunnels: Set<String>) throws(TunnelLinkError)
+
   /// Takes away what `ensure`, `adopt` and `route` made. Nothing happens when there is nothing.
   func remove(_ tunnel: String) throws(TunnelLinkError)
 }
@@ -39,6 +43,10 @@ public struct TunnelLinkError: Error, Sendable, Hashable, CustomStringConvertibl
 public struct KernelTunnelLinks: TunnelLinks {
   private let ports: PortDirectory
   public let hasXFRMInterfaces: Bool
+
+  /// The group of the links that an agent has made: it stays with them when the agent ends. A number that nobody
+  /// comes by: the letters `agtd`.
+  static let group: UInt32 = 0x6167_7464
 
   public init(ports: PortDirectory) {
     self.ports = ports
@@ -61,12 +69,27 @@ public struct KernelTunnelLinks: TunnelLinks {
         }
         try RTNetlink.deleteLink(index: link.index)
       }
-      try RTNetlink.add(NewLink(name: name, kind: .xfrm(identifier: identifier, underlying: parent)))
+      try RTNetlink.add(NewLink(name: name, kind: .xfrm(identifier: identifier, underlying: parent), group: Self.group))
     } catch {
       throw TunnelLinkError("the XFRM interface \(name) of \(tunnel): \(error)")
     }
     ports.carry(tunnel, on: nil)
     return name
+  }
+
+  public func removeStrays(except tunnels: Set<String>) throws(TunnelLinkError) {
+    do throws(NetlinkError) {
+      for link in Self.strays(try RTNetlink.links(), except: Set(tunnels.map { ports.linkName(of: $0) })) {
+        do throws(NetlinkError) { try RTNetlink.deleteLink(index: link.index) } catch {
+          if error.refusal != ENODEV { throw error }
+        }
+      }
+    } catch { throw TunnelLinkError("XFRM interfaces of an earlier agent: \(error)") }
+  }
+
+  /// The links that agents have made and that are not among these.
+  static func strays(_ links: [Link], except names: Set<String>) -> [Link] {
+    links.filter { $0.kind == "xfrm" && $0.group == group && !names.contains($0.name) }
   }
 
   public func adopt(_ tunnel: String, link: String) { ports.carry(tunnel, on: .device(link)) }
