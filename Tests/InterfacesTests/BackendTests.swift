@@ -4,7 +4,7 @@ import Datastore
 import Foundation
 import Glibc
 import Models
-import Netlink
+@testable import Netlink
 import NetlinkTestSupport
 import Testing
 import YANG

@@ -7,7 +7,8 @@ import ipseclab
 import pytest
 from conftest import BASE, eventually
 from ipsecconfig import (
-    AGENTD_IPSEC, FAR, IKEV2, INNER, IPSEC, NEAR, TUNNEL, commit, configuration, interface, manual_ppk, plain_ppk, swanctl,
+    AGENTD_IPSEC, FAR, IKEV2, INNER, IPSEC, NEAR, TUNNEL, commit, configuration, interface, manual_ppk, plain_ppk,
+    swanctl,
 )
 from ipseclab import LINK, Traffic, Wire, far_charon, is_up, notifications
 from lxml import etree

@@ -181,7 +181,7 @@ def test_the_next_agent_leaves_tunnels_as_they_are(lab):
     index = lab.link("tunnel-ip1")["ifindex"]
     # What the killed agent might have left: a link that it made for a tunnel that is not configured any more. The other
     # is somebody else's.
-    lab.guest.run("ip link add name tunnel-ip92 type xfrm if_id 92; ip link set dev tunnel-ip92 group 1634170980")
+    lab.guest.run("ip link add name tunnel-ip92 type xfrm if_id 92; ip link set dev tunnel-ip92 group 1634169956")
     lab.guest.run("ip link add name tunnel-ip91 type xfrm if_id 91")
     lab.start()
     lab.eventually(lambda: lab.link("tunnel-ip92") is None)
