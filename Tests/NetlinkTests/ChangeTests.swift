@@ -109,8 +109,8 @@ struct ChangeTests {
 
   @Test func aGroupStaysWithALink() async throws {
     try await NetworkNamespace.run {
-      try RTNetlink.add(NewLink(name: "marked", kind: .dummy, group: 0x6167_7464))
-      try RTNetlink.add(NewLink(name: "other", kind: .dummy))
+      try RTNetlink.add(NewLink(name: "marked", kind: .veth(peer: "far"), group: 0x6167_7464))
+      try RTNetlink.add(NewLink(name: "other", kind: .veth(peer: "further")))
       #expect(try RTNetlink.link(named: "marked")?.group == 0x6167_7464)
       #expect(try RTNetlink.link(named: "other")?.group == 0)
       #expect(try RTNetlink.links().filter { $0.group == 0x6167_7464 }.map(\.name) == ["marked"])
