@@ -66,7 +66,7 @@ extension TunnelKeeper {
 
   /// The key of an ID that a far end has named, for charon's plugin.
   func answer(_ question: PPKQuestion) async -> PPKAnswer {
-    guard let tunnel = Self.tunnel(of: question.connection), sessions[tunnel] != nil,
+    guard let tunnel = Self.tunnel(of: question.connection),
       case .dynamic(let profile, _, let remoteSystem, _) = connections[question.connection]?.ppk,
       PPKIdentifier.fault(ofDynamic: question.id) == nil
     else { return .notFound }
