@@ -43,6 +43,7 @@ final class CountedLinks: TunnelLinks {
   }
   func adopt(_ tunnel: String, link: String) {}
   func route(_ destinations: [AddressPrefix], to tunnel: String) {}
+  func removeStrays(except tunnels: Set<String>) throws(TunnelLinkError) {}
   func remove(_ tunnel: String) throws(TunnelLinkError) { made.withLock { _ = $0.remove(tunnel) } }
 }
 
