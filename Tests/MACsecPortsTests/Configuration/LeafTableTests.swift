@@ -88,11 +88,11 @@ struct LeafTable {
       Row(
         leaf: "logging/sak-rekey/disable", set: { $0.logging.sakRekey.disable = .init() },
         effect: { $0.rekeyLogging == .none },
-        shownBy: "MACsecPortsTests/KeyBufferTests.swift newSAKsAreLoggedAsThePolicySays"),
+        shownBy: "MACsecPortsTests/QueueTests.swift newSAKsAreLoggedAsThePolicySays"),
       Row(
         leaf: "logging/sak-rekey/summary-interval", set: { $0.logging.sakRekey.summaryInterval = 60 },
         effect: { $0.rekeyLogging == .summary(.seconds(60)) },
-        shownBy: "MACsecPortsTests/KeyBufferTests.swift newSAKsAreLoggedAsThePolicySays"),
+        shownBy: "MACsecPortsTests/QueueTests.swift newSAKsAreLoggedAsThePolicySays"),
       Row(leaf: "enable-legacy-fallback", set: { $0.enableLegacyFallback = .init() }),
       Row(leaf: "enable-legacy-sak-write", set: { $0.enableLegacySAKWrite = .init() }),
       Row(leaf: "impose-overhead-on-bundle", set: { $0.imposeOverheadOnBundle = .init() }),
