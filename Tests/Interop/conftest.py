@@ -24,6 +24,39 @@ LONG = os.environ.get("AGENTD_LONG") == "1"
 START_LIMIT = 60
 
 
+# Tests that wait long, the longest first. They begin first, spread over the workers, so that none is left for the end.
+WAITING = (
+    "test_a_session_that_came_up_without_its_ppk_gets_one",
+    "test_keys_of_the_key_service_roll_over_without_loss",
+    "test_a_session_outlives_its_kme_until_its_ppk_is_too_old",
+    "test_keys_roll_over_without_loss",
+    "test_a_session_that_lives_gets_fresh_ppks_without_interruption",
+    "test_the_key_chain_takes_over_without_loss_where_the_policy_says_so",
+    "test_dynamic_ppk_with_the_kme_down_and_back",
+    "test_dynamic_ppk_from_a_slow_kme_and_with_a_key_that_gets_lost",
+    "test_a_dynamic_ppk_that_is_not_required_is_done_without_when_the_kme_is_down",
+    "test_a_killed_agent_goes_on_with_its_key",
+    "test_a_killed_agent_comes_back_as_the_same_member",
+    "test_a_far_end_that_vanishes_is_noticed_and_found_again",
+)
+
+
+def pytest_collection_modifyitems(config, items):
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    place = {name: index for index, name in enumerate(WAITING)}
+    waiting = sorted((it for it in items if it.originalname in place), key=lambda it: place[it.originalname])
+    others = [it for it in items if it.originalname not in place]
+    # Each worker is given a run of neighbours to begin with.
+    share = -(-len(items) // workers)
+    ordered = []
+    for worker in range(workers):
+        first = waiting[worker::workers]
+        rest = max(0, share - len(first))
+        ordered += first + others[:rest]
+        others = others[rest:]
+    items[:] = ordered + others
+
+
 class Program:
     """A child process that says on standard output, as lines of JSON, when it is ready."""
 
