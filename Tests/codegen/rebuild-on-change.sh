@@ -34,7 +34,7 @@ cp -a "$root/Plugins" "$root/yang" "$scratch/"
 {
   echo '// swift-tools-version: 6.0'
   echo 'import PackageDescription'
-  grep '^let v6' "$root/Package.swift"
+  grep -E '^let (v6|unchecked)' "$root/Package.swift"
   echo 'let package = Package(name: "rebuild-on-change", targets: ['
   grep -E "^    \.(systemLibrary|target|executableTarget|plugin)\(name: \"($targets)\"" "$root/Package.swift"
   echo '])'
