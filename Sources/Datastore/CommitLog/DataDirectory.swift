@@ -18,7 +18,13 @@ public final class DataDirectory: Sendable {
     let lockPath = path + "/agentd.lock"
     let descriptor = Glibc.open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Self.failure("open \(lockPath)") }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    // A program that is just being started holds a copy of the descriptor until it begins to run.
+    var isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    for _ in 0..<25 where !isLocked && errno == EWOULDBLOCK {
+      usleep(10_000)
+      isLocked = flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    }
+    guard isLocked else {
       let reason = errno
       let holder = Self.readPID(descriptor)
       close(descriptor)
